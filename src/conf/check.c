@@ -1,0 +1,121 @@
+/*
+ * check: what single values can't tell: which of them go together. Must not look at the system;
+ * users, programs and ports are looked at when a generation is prepared.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/units.h"
+#include "conf/internal.h"
+
+/* Where a key was set, or its section where it was not. */
+static const struct place *
+place_of(const struct load *l, const struct raw_section *s, const char *key)
+{
+	size_t entry = s->seen[schema_find(s->kind, key)];
+
+	return entry ? &l->raw.entries[entry - 1].value_at : &s->at;
+}
+
+static void
+check_rollout(struct load *l, const struct raw_section *s)
+{
+	const struct conf_app *app = s->app;
+
+	if (app->max_surge + app->max_unavailable == 0)
+		load_error(l, place_of(l, s, "max_surge"),
+		    "max_surge = 0 and max_unavailable = 0: no "
+		    "rollout could take its first step; set one of them to 1");
+	if (app->restart_delay_ms > app->restart_delay_max_ms)
+		load_error(l, place_of(l, s, "restart_delay"),
+		    "restart_delay is longer than "
+		    "restart_delay_max; lower it or raise the other");
+}
+
+/* Descriptors of a worker: 0 to 2, its listeners from 3 on, then what is left: the channel, and
+ * the one for readiness. */
+static void
+check_ready(struct load *l, const struct raw_section *s)
+{
+	const struct conf_app *app = s->app;
+	int first = 3 + (int)app->listen_len;
+
+	if (app->ready == READY_DELAY && app->ready_delay_ms > app->ready_timeout_ms)
+		load_error(l, place_of(l, s, "ready"),
+		    "ready = delay is longer than ready_timeout; "
+		    "raise ready_timeout");
+	if (app->ready != READY_FD)
+		return;
+	if (app->ready_fd < 3)
+		load_error(l, place_of(l, s, "ready"),
+		    "ready = fd:%d: 0, 1 and 2 are the standard "
+		    "descriptors; write fd:%d",
+		    app->ready_fd, first);
+	else if (app->ready_fd < first)
+		load_error(l, place_of(l, s, "ready"),
+		    "ready = fd:%d: a listener of the worker has that "
+		    "number; write fd:%d",
+		    app->ready_fd, first);
+}
+
+static void
+check_listeners(struct load *l, const struct raw_section *s)
+{
+	const struct conf_app *app = s->app;
+	size_t tcp = 0;
+
+	for (size_t i = 0; i < app->listen_len; i++)
+		tcp += app->listen[i].kind == LISTEN_TCP;
+	if (app->balance == BALANCE_KERNEL && tcp == 0)
+		load_error(l, place_of(l, s, "balance"),
+		    "balance = kernel is for TCP, and [%s] has no "
+		    "TCP address; write balance = shared",
+		    s->text);
+	if (app->take == TAKE_STDIN && app->listen_len == 0)
+		load_error(l, place_of(l, s, "take"),
+		    "take = stdin, but [%s] has no listen; add one", s->text);
+}
+
+/* "web.2" is slot 2 of web on the command line. */
+static void
+check_name(struct load *l, const struct raw_section *s)
+{
+	const char *name = s->app->name, *dot = strrchr(name, '.');
+	uint64_t slot;
+
+	if (!dot || units_parse_uint(dot + 1, CONF_WORKERS_MAX, &slot))
+		return;
+	for (size_t i = 0; i < l->conf->apps_len; i++) {
+		const char *other = l->conf->apps[i]->name;
+
+		if (strlen(other) == (size_t)(dot - name) &&
+		    strncmp(other, name, (size_t)(dot - name)) == 0)
+			load_error(l, &s->at,
+			    "[%s] could be taken for slot %s of [app:%s]; give it another "
+			    "name",
+			    s->text, dot + 1, other);
+	}
+}
+
+void
+check_conf(struct load *l)
+{
+	const struct place whole = {.file = l->raw.files[0]};
+	size_t apps = 0;
+
+	for (size_t i = 0; i < l->raw.sections_len; i++) {
+		const struct raw_section *s = &l->raw.sections[i];
+
+		/* A section that could not be read was complained of, and meant to be one. */
+		apps += s->kind == SECTION_APP || s->kind == SECTION_BAD;
+		if (s->kind != SECTION_APP)
+			continue;
+		check_name(l, s);
+		check_listeners(l, s);
+		check_ready(l, s);
+		check_rollout(l, s);
+	}
+	if (apps == 0)
+		load_error(
+		    l, &whole, "has no [app:NAME] section, so there is nothing to run; add one");
+}
