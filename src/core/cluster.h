@@ -1,0 +1,182 @@
+/*
+ * cluster: the structs of the core, for the core's own files, and read-only for src/ctl, which
+ * shows them. Nobody outside src/core writes to them.
+ *
+ * Three things are kept apart for each worker and slot: where it is (state), where it is wanted
+ * (app->wanted, app->target_len), and why (cause, reason).
+ */
+#ifndef BROOD_CORE_CLUSTER_H
+#define BROOD_CORE_CLUSTER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/hash.h"
+#include "conf/conf.h"
+#include "core/action.h"
+#include "core/backoff.h"
+#include "core/core.h"
+#include "core/event.h"
+#include "core/state.h"
+#include "core/timer.h"
+
+#define HISTORY_LEN 16
+
+/* One transition, remembered for `why`. */
+struct history_entry {
+	uint64_t at_us;
+	pid_t pid;
+	unsigned generation;
+	uint8_t of_worker; /* else of the slot */
+	uint8_t from, to;
+	uint8_t cause;
+	char reason[40];		/* cut: `why` shows the last one whole */
+};
+
+/* Program, configuration and limits that workers of one number share. */
+struct generation {
+	unsigned number;
+	const struct conf_app *conf;
+	void *launch;
+	unsigned workers; /* slots that its configuration asks for */
+	unsigned refs; /* slots, workers, app, rollout, queued operations */
+};
+
+struct worker {
+	worker_id id;
+	struct app *app;
+	struct slot *slot;
+	struct generation *generation;
+	enum worker_state state;
+	enum leave_step step;
+	enum cause cause; /* why it leaves; CAUSE_NONE while it does not */
+	char reason[ACTION_TEXT_MAX]; /* of the last transition */
+	pid_t pid; /* 0 before SPAWNED and after EXITED */
+	uint64_t since_us; /* last transition */
+	uint64_t spawned_us;
+	uint64_t ready_us; /* 0 = never was */
+	uint64_t asked_us; /* when it was first told to leave (drain or signal) */
+	bool spawning; /* ACTION_SPAWN is out and not answered */
+	bool speaks; /* sent a control message */
+	bool leads;
+	bool written_off; /* survived KILL for CORE_KILL_WAIT_MS */
+	int operator_signal; /* last signal sent on an operator's word */
+	int exec_error; /* EVENT_EXEC_FAILED: errno, else 0 */
+	enum cause replace_cause; /* READY: shall be replaced for this when the timer fires */
+	char replace_reason[ACTION_TEXT_MAX];
+	struct timer timer; /* what it means depends on state and step */
+	struct worker *next_leaving; /* in slot->leaving */
+	UT_hash_handle by_id;
+};
+
+struct slot {
+	struct app *app;
+	unsigned index;
+	enum slot_state state;
+	struct generation *generation; /* of its next fresh worker */
+	struct generation *before; /* what it ran before the rollout that switched it */
+	struct worker *current; /* idle, starting or ready */
+	struct worker *next; /* replacement on its way, while current serves */
+	struct worker *leaving; /* draining and stopping ones */
+	struct backoff backoff;
+	struct timer timer; /* SLOT_BACKOFF: next start */
+	char reason[ACTION_TEXT_MAX];
+	uint64_t since_us;
+	uint64_t restarts; /* unplanned, in the life of the app */
+	int last_code, last_signal; /* of the last death; -1, 0 = none */
+	struct history_entry history[HISTORY_LEN];
+	unsigned history_at; /* count of entries ever; newest is (at - 1) % LEN */
+};
+
+enum op_kind { OP_START, OP_STOP, OP_RESTART, OP_RELOAD, OP_SCALE, OP_KIND_MAX };
+
+/* One operation on one app; the head of app->ops runs, the others wait. */
+struct op {
+	enum op_kind kind;
+	struct generation *target; /* RELOAD, RESTART, or NULL */
+	unsigned workers; /* SCALE */
+	bool running;
+	bool starting; /* RESTART: past its stop */
+	struct request **requests; /* who waits for it */
+	size_t requests_len;
+	char failure[ACTION_TEXT_MAX]; /* "" while nothing failed */
+	struct op *next;
+};
+
+/* One operator's request: answered when all operations made for it are over. */
+struct request {
+	request_id id;
+	unsigned pending;
+	bool failed;
+	bool first_start; /* of the master: its failure ends the master */
+	char app[49]; /* whose failure it was, "" = none */
+	char text[ACTION_TEXT_MAX];
+};
+
+enum app_wanted { APP_RUN, APP_REST, APP_GO }; /* GO: removed from the configuration */
+
+struct rollout {
+	enum rollout_state state;
+	struct generation *to; /* FORWARD: new; BACK: kept to tell who must go back */
+	struct generation *from; /* what the app ran before */
+	unsigned old_len, new_len; /* slots before it, and when it is done */
+	char reason[ACTION_TEXT_MAX]; /* why it failed */
+	uint64_t started_us;
+};
+
+struct app {
+	struct core *core;
+	char name[49];
+	enum app_wanted wanted;
+	struct generation *generation; /* what it runs, or was last told to run */
+	unsigned last_number; /* of the newest generation ever */
+	struct slot **slots; /* slots_len in use; those >= target_len are leaving */
+	unsigned slots_len, slots_cap;
+	unsigned target_len; /* slots wanted */
+	bool scaled; /* by an operator: kept over reloads that do not change
+					 * `workers` */
+	unsigned alive; /* workers with a process, all generations */
+	bool ever_ready; /* any worker of it, ever */
+	struct boot_budget boot; /* deaths before the app was ever ready */
+	struct rollout rollout;
+	struct op *ops;
+	struct request **going; /* requests that wait for the app to be gone */
+	size_t going_len;
+	struct worker *leader;
+	uint64_t starts, deaths; /* counters since the master's start */
+	struct app *next;
+};
+
+struct core {
+	struct app *apps; /* in the order in which they came */
+	struct worker *workers; /* uthash by id */
+	worker_id last_worker;
+	unsigned alive; /* workers with a process */
+	struct timer_heap timers;
+	uint64_t now_us, last_step_us;
+	uint64_t rng;
+	enum conf_exit_when exit_when;
+	enum shutdown_mode shutdown;
+	bool started; /* the first start is over */
+	unsigned pending_spawns; /* workers with `spawning` set */
+	unsigned written_off;
+	struct request **stopping; /* requests that wait for the end */
+	size_t stopping_len;
+	bool failed_start;
+	bool exited; /* ACTION_EXIT was given */
+	int exit_code;
+	struct action_list *out; /* during a step */
+};
+
+/* Worker states counted; a helper for status lines. */
+unsigned app_count_ready(const struct app *a); /* slots that serve */
+unsigned app_count_alive(const struct app *a); /* processes of all generations */
+unsigned app_count_leaving(const struct app *a);
+struct app *core_find_app(const struct core *c, const char *name);
+struct worker *core_find_worker(const struct core *c, worker_id id);
+/* Next deadline of a slot or its worker for people, 0 = none. */
+uint64_t slot_next_deadline(const struct slot *s);
+
+#endif

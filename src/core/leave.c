@@ -1,0 +1,223 @@
+/*
+ * leave: how a worker is brought to its end: asked, told, aborted, killed, each with a deadline.
+ *
+ *   delay -> asked -> agreed -> signalled -> aborted -> killed
+ *
+ * Steps are skipped (a worker that does not speak brood is never asked), never taken back. The
+ * bound of a stop is the sum of one worker's deadlines, since all leave side by side. What becomes
+ * of the slot is not decided here: whoever lets a worker leave has seen to that.
+ */
+#include "core/internal.h"
+
+void
+leave_detach(struct worker *w)
+{
+	struct slot *s = w->slot;
+
+	if (s->current == w)
+		s->current = NULL;
+	if (s->next == w)
+		s->next = NULL;
+	if (w->app->leader == w) {
+		w->app->leader = NULL;
+		worker_tell_leader(w, false);
+	}
+}
+
+void
+leave_unlink(struct worker *w)
+{
+	for (struct worker **at = &w->slot->leaving; *at; at = &(*at)->next_leaving) {
+		if (*at == w) {
+			*at = w->next_leaving;
+			return;
+		}
+	}
+}
+
+static void
+send_signal(struct worker *w, int sig, bool group)
+{
+	struct action *act = action_push_worker(w, ACTION_SIGNAL);
+
+	act->signal.signal = sig;
+	act->signal.group = group;
+}
+
+void
+leave_kill(struct worker *w)
+{
+	w->step = LEAVE_KILLED;
+	send_signal(w, 9, true);
+	worker_arm_ms(w, CORE_KILL_WAIT_MS);
+}
+
+/* The stop signal. A worker that was asked to drain before has used up part of its time. */
+static void
+step_signal(struct worker *w, const char *reason)
+{
+	struct core *c = w->app->core;
+	const struct conf_app *conf = w->generation->conf;
+	uint64_t due_us, least_us = c->now_us + conf->abort_timeout_ms * 1000;
+
+	if (!worker_set_state(w, WORKER_STOPPING, reason))
+		return;
+	if (w->step < LEAVE_ASKED)
+		w->asked_us = c->now_us;
+	w->step = LEAVE_SIGNALLED;
+	send_signal(w, conf->stop_signal, false);
+	due_us = w->asked_us + conf->stop_timeout_ms * 1000;
+	if (w->asked_us != c->now_us && due_us < least_us)
+		due_us = least_us;
+	if (c->shutdown >= SHUTDOWN_QUICK && due_us > c->now_us + CORE_QUICK_STOP_MS * 1000)
+		due_us = c->now_us + CORE_QUICK_STOP_MS * 1000;
+	timer_arm(&c->timers, &w->timer, due_us);
+}
+
+/* Asks a worker that understands brood; all others know no other word than the stop signal. */
+static void
+step_ask(struct worker *w)
+{
+	const struct conf_app *conf = w->generation->conf;
+
+	if (!w->speaks) {
+		step_signal(w, w->reason);
+		return;
+	}
+	w->step = LEAVE_ASKED;
+	w->asked_us = w->app->core->now_us;
+	action_push_worker(w, ACTION_DRAIN)->drain.deadline_ms = conf->stop_timeout_ms;
+	worker_arm_ms(w,
+	    conf->stop_timeout_ms < CORE_DRAIN_ACK_MS ? conf->stop_timeout_ms : CORE_DRAIN_ACK_MS);
+}
+
+void
+leave_agreed(struct worker *w)
+{
+	w->step = LEAVE_AGREED;
+	timer_arm(&w->app->core->timers, &w->timer,
+	    w->asked_us + w->generation->conf->stop_timeout_ms * 1000);
+}
+
+static void
+step_abort(struct worker *w)
+{
+	const struct conf_app *conf = w->generation->conf;
+
+	if (conf->abort_timeout_ms == 0 || w->app->core->shutdown >= SHUTDOWN_QUICK) {
+		note_worker(w, NOTE_STOP_ESCALATED, true, "still there: KILL");
+		leave_kill(w);
+		return;
+	}
+	note_worker(
+	    w, NOTE_STOP_ESCALATED, true, "still there after its stop timeout: aborting it");
+	w->step = LEAVE_ABORTED;
+	send_signal(w, conf->abort_signal, false);
+	worker_arm_ms(w, conf->abort_timeout_ms);
+}
+
+/* A worker that has no process yet: nobody to talk to. */
+void
+leave_idle(struct worker *w)
+{
+	struct core *c = w->app->core;
+
+	timer_drop(&c->timers, &w->timer);
+	if (w->spawning)
+		return; /* SPAWNED or SPAWN_FAILED will find the cause set */
+	if (worker_set_state(w, WORKER_DEAD, w->reason)) {
+		leave_unlink(w);
+		worker_free(w);
+	}
+}
+
+void
+worker_leave(struct worker *w, enum cause cause, const char *reason, bool with_delay)
+{
+	const struct conf_app *conf = w->generation->conf;
+
+	leave_detach(w);
+	w->cause = cause;
+	w->next_leaving = w->slot->leaving;
+	w->slot->leaving = w;
+	switch (w->state) {
+	case WORKER_IDLE:
+		text_set(w->reason, reason);
+		leave_idle(w);
+		break;
+	case WORKER_STARTING:
+		step_signal(w, reason);
+		break;
+	case WORKER_READY:
+		worker_set_state(w, WORKER_DRAINING, reason);
+		if (with_delay && conf->drain_delay_ms > 0) {
+			w->step = LEAVE_DELAY;
+			worker_arm_ms(w, conf->drain_delay_ms);
+		} else {
+			step_ask(w);
+		}
+		break;
+	case WORKER_DRAINING:
+	case WORKER_STOPPING:
+	case WORKER_DEAD:
+	case WORKER_STATE_MAX:
+		break;
+	}
+}
+
+void
+worker_hurry(struct worker *w, enum shutdown_mode mode)
+{
+	if (w->state == WORKER_IDLE || w->written_off)
+		return;
+	if (mode == SHUTDOWN_NOW) {
+		if (w->state == WORKER_DRAINING)
+			worker_set_state(w, WORKER_STOPPING, "killed: told to stop now");
+		if (w->step < LEAVE_KILLED)
+			leave_kill(w);
+	} else if (mode == SHUTDOWN_QUICK) {
+		if (w->state == WORKER_DRAINING)
+			step_signal(w, "told to stop quickly");
+		else if (w->step == LEAVE_SIGNALLED || w->step == LEAVE_ABORTED) {
+			uint64_t due_us = w->app->core->now_us + CORE_QUICK_STOP_MS * 1000;
+
+			if (w->timer.due_us > due_us)
+				timer_arm(&w->app->core->timers, &w->timer, due_us);
+		}
+	} else if (mode == SHUTDOWN_NO_DELAY && w->step == LEAVE_DELAY) {
+		step_ask(w);
+	}
+}
+
+void
+leave_on_deadline(struct worker *w)
+{
+	switch (w->step) {
+	case LEAVE_DELAY:
+		step_ask(w);
+		break;
+	case LEAVE_ASKED:
+		step_signal(w, "did not answer the request to drain");
+		break;
+	case LEAVE_AGREED:
+		note_worker(w, NOTE_STOP_ESCALATED, true, "has not finished draining in time");
+		step_signal(w, "drain deadline passed");
+		break;
+	case LEAVE_SIGNALLED:
+		step_abort(w);
+		break;
+	case LEAVE_ABORTED:
+		note_worker(w, NOTE_STOP_ESCALATED, true, "still there: KILL");
+		leave_kill(w);
+		break;
+	case LEAVE_KILLED:
+		w->written_off = true;
+		w->app->core->written_off++;
+		note_worker(w, NOTE_UNKILLABLE, true,
+		    "survives KILL (in the kernel, state D?): not waited for any more");
+		break;
+	case LEAVE_NONE:
+	case LEAVE_STEP_MAX:
+		break;
+	}
+}

@@ -1,0 +1,358 @@
+/*
+ * slot: a position of an app and the worker that serves it.
+ *
+ *            start            ready
+ *   resting -------> starting -----> serving
+ *      ^               |  ^             |
+ *      | rest          v  | start       v
+ *      +--------- backoff, failed, exited
+ *
+ * SERVING means exactly that the current worker is ready; STARTING that it is idle or starting; in
+ * the other states there is none. A replacement (next) exists only beside a ready current worker.
+ * Which generation a slot runs is rollout.c's business; how long it waits, backoff.c's.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/units.h"
+#include "core/internal.h"
+
+int
+slot_reserve_timers(struct core *c)
+{
+	size_t n = HASH_CNT(by_id, c->workers) + 1;
+
+	for (const struct app *a = c->apps; a; a = a->next)
+		n += a->slots_len;
+	return timer_heap_reserve(&c->timers, n);
+}
+
+struct slot *
+slot_new(struct app *a, unsigned index, struct generation *g)
+{
+	struct slot *s;
+
+	if (slot_reserve_timers(a->core) != 0)
+		return NULL;
+	s = mem_calloc(1, sizeof(*s));
+	if (!s)
+		return NULL;
+	s->app = a;
+	s->index = index;
+	s->generation = generation_ref(g);
+	s->since_us = a->core->now_us;
+	s->last_code = -1;
+	timer_init(&s->timer, TIMER_SLOT, s);
+	return s;
+}
+
+void
+slot_free(struct slot *s)
+{
+	struct core *c = s->app->core;
+
+	timer_drop(&c->timers, &s->timer);
+	generation_unref(c, s->generation);
+	generation_unref(c, s->before);
+	mem_free(s);
+}
+
+bool
+slot_is_wanted(const struct slot *s)
+{
+	return s->app->wanted == APP_RUN && s->index < s->app->target_len;
+}
+
+bool
+slot_is_empty(const struct slot *s)
+{
+	return !s->current && !s->next && !s->leaving;
+}
+
+uint64_t
+slot_next_deadline(const struct slot *s)
+{
+	if (timer_is_armed(&s->timer))
+		return s->timer.due_us;
+	if (s->current && timer_is_armed(&s->current->timer))
+		return s->current->timer.due_us;
+	return 0;
+}
+
+void
+slot_remember(struct slot *s, bool of_worker, int from, int to, const struct worker *w,
+    enum cause cause, const char *reason)
+{
+	struct history_entry *h = &s->history[s->history_at++ % HISTORY_LEN];
+
+	h->at_us = s->app->core->now_us;
+	h->pid = w ? w->pid : 0;
+	h->generation = w ? w->generation->number : (s->generation ? s->generation->number : 0);
+	h->of_worker = of_worker;
+	h->from = (uint8_t)from;
+	h->to = (uint8_t)to;
+	h->cause = (uint8_t)cause;
+	(void)snprintf(h->reason, sizeof(h->reason), "%.*s", (int)sizeof(h->reason) - 1, reason);
+}
+
+void
+slot_set_state(struct slot *s, enum slot_state to, const char *reason)
+{
+	struct core *c = s->app->core;
+	struct action *act;
+
+	if (s->state == to) {
+		text_set(s->reason, reason);
+		return;
+	}
+	if (!slot_state_is_legal(s->state, to)) {
+		note_slot(s, NOTE_IGNORED, true, "refused slot %s -> %s (%s)",
+		    slot_state_to_string(s->state), slot_state_to_string(to), reason);
+		return;
+	}
+	slot_remember(s, false, (int)s->state, (int)to, NULL, CAUSE_NONE, reason);
+	act = action_push_slot(s, ACTION_TRANSITION);
+	act->transition.from = (int)s->state;
+	act->transition.to = (int)to;
+	text_set(act->text, reason);
+	timer_drop(&c->timers, &s->timer);
+	s->state = to;
+	s->since_us = c->now_us;
+	text_set(s->reason, reason);
+}
+
+void
+slot_set_generation(struct slot *s, struct generation *g)
+{
+	generation_assign(s->app->core, &s->generation, g);
+	/* Another program deserves a clean sheet. */
+	backoff_clear(&s->backoff);
+}
+
+/* The slot runs g from now on, within a rollout: what it ran before is kept for the way back, and
+ * a slot that is on the way back has arrived. */
+void
+slot_adopt(struct slot *s, struct generation *g)
+{
+	struct core *c = s->app->core;
+	struct generation *keep;
+
+	if (g == s->generation)
+		return;
+	keep = generation_ref(g);
+	generation_assign(c, &s->before, g == s->before ? NULL : s->generation);
+	slot_set_generation(s, g);
+	generation_unref(c, keep);
+}
+
+/* Waits before the next try. */
+static void
+back_off(struct slot *s, uint64_t delay_us, const char *reason)
+{
+	struct core *c = s->app->core;
+	char text[ACTION_TEXT_MAX], delay[32];
+
+	units_format_age_ms(delay_us / 1000, delay, sizeof(delay));
+	text_format(text, "next start in %s: %s", delay, reason);
+	slot_set_state(s, SLOT_BACKOFF, text);
+	timer_arm(&c->timers, &s->timer, c->now_us + delay_us);
+	note_slot(s, NOTE_RESTART_DELAYED, false, "%s", text);
+}
+
+void
+slot_start(struct slot *s, const char *reason)
+{
+	struct worker *w = worker_new(s, s->generation);
+
+	if (!w) {
+		back_off(s, CORE_SPAWN_RETRY_MS * 1000, "out of memory");
+		return;
+	}
+	s->current = w;
+	slot_set_state(s, SLOT_STARTING, reason);
+}
+
+bool
+slot_replace(struct slot *s, struct generation *g)
+{
+	struct worker *w = worker_new(s, g);
+
+	if (!w)
+		return false;
+	s->next = w;
+	return true;
+}
+
+void
+slot_rest(struct slot *s, enum cause cause, const char *reason, bool with_delay)
+{
+	if (s->next)
+		worker_leave(s->next, cause, reason, false);
+	if (s->current)
+		worker_leave(s->current, cause, reason, with_delay);
+	slot_set_state(s, SLOT_RESTING, reason);
+}
+
+/* --- a worker became ready ----------------------------------------------------------------- */
+
+/* The replacement takes over; the old one drains and holds nobody up. */
+static void
+switch_over(struct slot *s)
+{
+	struct worker *old = s->current, *new = s->next;
+	enum cause cause = old->replace_cause != CAUSE_NONE && new->generation == old->generation
+	                       ? old->replace_cause
+	                       : CAUSE_RELOAD;
+	char text[ACTION_TEXT_MAX];
+
+	s->next = NULL;
+	text_format(text, "replaced by pid %d of generation %u%s%s", (int)new->pid,
+	    new->generation->number, cause == CAUSE_RELOAD ? "" : ": ",
+	    cause == CAUSE_RELOAD ? "" : old->replace_reason);
+	worker_leave(old, cause, text, false);
+	s->current = new;
+	slot_adopt(s, new->generation);
+}
+
+void
+slot_on_ready(struct slot *s, struct worker *w)
+{
+	if (s->next == w)
+		switch_over(s);
+	backoff_on_ready(&s->backoff);
+	slot_set_state(s, SLOT_SERVING, w->reason);
+	app_elect(s->app);
+}
+
+/* --- a worker ended ------------------------------------------------------------------------ */
+
+static void
+give_up(struct slot *s, const char *reason)
+{
+	slot_set_state(s, SLOT_FAILED, reason);
+	note_slot(s, NOTE_SLOT_FAILED, true,
+	    "gave up: %s; `brood reload` or `brood start` tries again", reason);
+}
+
+/* Whether `restart` wants another worker after this end. */
+static bool
+policy_wants_restart(const struct conf_app *conf, const struct death *d)
+{
+	switch (conf->restart) {
+	case RESTART_ALWAYS:
+		return true;
+	case RESTART_ON_FAILURE:
+		return d->code != 0 || d->cause == CAUSE_REQUEST;
+	case RESTART_NEVER:
+		return d->cause == CAUSE_REQUEST || d->cause == CAUSE_SPAWN;
+	case RESTART_MAX:
+		break;
+	}
+	return true;
+}
+
+/* Before any worker of the app was ever ready its slots share one budget: not a slot is at
+ * fault then but the program. */
+static bool
+boot_budget_of_app_is_spent(struct app *a, const struct conf_app *conf)
+{
+	return !a->ever_ready && boot_budget_spend(&a->boot, conf, a->core->now_us);
+}
+
+static void
+restart_by_policy(struct slot *s, const struct death *d)
+{
+	struct core *c = s->app->core;
+	const struct conf_app *conf = s->generation->conf;
+	uint64_t delay_us;
+	bool spent = false;
+	char text[ACTION_TEXT_MAX];
+
+	s->restarts++;
+	if (d->was_ready) {
+		delay_us = backoff_after_crash(&s->backoff, conf, c->now_us, d->ready_for_us);
+	} else {
+		delay_us =
+		    backoff_after_boot_death(&s->backoff, conf, c->now_us, core_random(c), &spent);
+		spent |= boot_budget_of_app_is_spent(s->app, conf);
+	}
+	if (spent) {
+		text_format(text, "%u deaths before ready within %us, last: %s",
+		    conf->restart_limit, (unsigned)(conf->restart_window_ms / 1000), d->reason);
+		give_up(s, text);
+	} else if (delay_us == 0) {
+		slot_start(s, d->reason);
+	} else {
+		back_off(s, delay_us, d->reason);
+	}
+}
+
+static void
+fail_rollout(struct slot *s, const struct death *d)
+{
+	char text[ACTION_TEXT_MAX];
+
+	text_format(text, "%s.%u: %s", s->app->name, s->index, d->reason);
+	rollout_fail(s->app, text);
+}
+
+void
+slot_on_current_gone(struct slot *s, const struct death *d)
+{
+	struct app *a = s->app;
+
+	s->last_code = d->code;
+	s->last_signal = d->signal;
+	app_elect(a);
+	if (!slot_is_wanted(s)) {
+		slot_set_state(s, SLOT_RESTING, d->reason);
+		return;
+	}
+	if (s->next) {
+		/* Its replacement is on the way: nothing better can be started. */
+		s->restarts++;
+		s->current = s->next;
+		s->next = NULL;
+		slot_adopt(s, s->current->generation);
+		slot_set_state(s, SLOT_STARTING, d->reason);
+		return;
+	}
+	if (!d->was_ready && a->rollout.state == ROLLOUT_FORWARD &&
+	    d->generation == a->rollout.to) {
+		slot_set_state(s, SLOT_FAILED, d->reason);
+		fail_rollout(s, d);
+		return;
+	}
+	if (!d->was_ready && a->rollout.state == ROLLOUT_BACK && d->generation == s->generation &&
+	    !s->before)
+		fail_rollout(s, d);
+	if (d->permanent)
+		give_up(s, d->reason);
+	else if (!policy_wants_restart(s->generation->conf, d))
+		slot_set_state(s, SLOT_EXITED, d->reason);
+	else
+		restart_by_policy(s, d);
+}
+
+void
+slot_on_next_gone(struct slot *s, const struct death *d)
+{
+	const struct rollout *r = &s->app->rollout;
+
+	if ((r->state == ROLLOUT_FORWARD && d->generation == r->to) ||
+	    (r->state == ROLLOUT_BACK && d->generation == s->before)) {
+		fail_rollout(s, d);
+	} else if (s->current && s->current->replace_cause != CAUSE_NONE) {
+		/* The old one goes on; it is tried again when the worst delay has passed. */
+		worker_want_replacement(s->current, s->current->replace_cause,
+		    s->current->replace_reason, s->generation->conf->restart_delay_max_ms * 1000);
+	}
+}
+
+void
+slot_on_timer(struct slot *s)
+{
+	if (s->state == SLOT_BACKOFF)
+		slot_start(s, "next try");
+}
