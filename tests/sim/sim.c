@@ -1,0 +1,1053 @@
+/*
+ * sim: see sim.h. Order of the file: randomness, the agenda of things to come, processes, the
+ * performing of actions, operators, what is checked after each step, a life.
+ */
+#include "sim.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "core/cluster.h"
+
+#define APPS_MAX     3
+#define PROCS_MAX    4096
+#define REQUESTS_MAX 512
+#define LAUNCHES_MAX 512
+#define AGENDA_MAX   16384
+#define MS           1000ull
+#define SEC          1000000ull
+
+/* How the workers of one generation behave. */
+enum temper {
+	TEMPER_GOOD,
+	TEMPER_CRASHES_AT_BOOT,
+	TEMPER_NEVER_READY,
+	TEMPER_FLAKY, /* dies now and then after ready */
+	TEMPER_NOT_FOUND,
+	TEMPER_STUBBORN, /* ignores the stop signal, often the abort signal too */
+	TEMPER_QUITS, /* exits 0 after a while */
+	TEMPER_PERMANENT, /* exits with a code that forbids a restart */
+	TEMPER_DAEMON,
+	TEMPER_ONE_BAD_SLOT, /* crashes at boot in one slot only */
+	TEMPER_MAX,
+};
+
+/* A launch cookie: what the loop would keep for a generation. */
+struct launch {
+	bool live; /* given to the core and not given back */
+	unsigned index;
+	enum temper temper;
+	unsigned bad_slot; /* TEMPER_ONE_BAD_SLOT */
+	bool intact;
+	struct conf_app conf;
+};
+
+struct proc {
+	worker_id worker;
+	pid_t pid;
+	bool alive;
+	bool speaks, unkillable;
+	bool ever_ready;
+	char app[49];
+	unsigned slot;
+	struct launch *launch;
+};
+
+struct planned {
+	uint64_t at;
+	uint64_t order; /* keeps what was planned first first */
+	struct event ev;
+	int proc; /* index of a process that must still be alive, or -1 */
+};
+
+/* What is known about a slot from outside, to judge restarts by. */
+struct slot_watch {
+	uint64_t boot_death_at; /* 0 = none since an operator acted */
+	uint64_t least_delay_us;
+	unsigned generation;
+	uint64_t deaths[16]; /* before ready, of this generation, in a row */
+	unsigned deaths_len;
+};
+
+struct sim {
+	uint64_t rng, now, order;
+	struct core *core;
+	struct action_list actions;
+	struct planned *agenda;
+	size_t agenda_len;
+	struct proc *procs;
+	int procs_len;
+	struct launch *launches[LAUNCHES_MAX];
+	unsigned launches_len;
+	request_id asked, answered_count;
+	bool answered[REQUESTS_MAX];
+	struct slot_watch watch[APPS_MAX][64];
+	const char *names[APPS_MAX];
+	unsigned apps;
+	struct sim_coverage *cov;
+	FILE *log;
+	const char *wrong;
+	bool ended;
+	int exit_code;
+	bool quiet_since_rollout[APPS_MAX]; /* nothing died and nobody interfered */
+	bool disturbed[APPS_MAX]; /* in this step */
+	unsigned ready_at_start[APPS_MAX], ready_before[APPS_MAX];
+	bool failed_now[APPS_MAX]; /* a rollout failed in this step */
+	enum rollout_state rollout_before[APPS_MAX];
+	uint64_t stop_bound_us;
+	bool short_of_memory; /* a life in which allocations fail often */
+	bool stood_still; /* this step comes after a standstill */
+	bool calm; /* no faults of memory or fork any more */
+};
+
+static const char *
+wrong(struct sim *s, const char *what)
+{
+	if (!s->wrong)
+		s->wrong = what;
+	return what;
+}
+
+static void
+say(struct sim *s, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!s->log)
+		return;
+	fprintf(s->log, "%10.3f ", (double)s->now / 1e3);
+	va_start(ap, fmt);
+	vfprintf(s->log, fmt, ap);
+	va_end(ap);
+	fputc('\n', s->log);
+}
+
+/* --- randomness ---------------------------------------------------------------------------- */
+
+static uint32_t
+rnd(struct sim *s, uint32_t n)
+{
+	s->rng += 0x9e3779b97f4a7c15ull;
+	uint64_t z = s->rng;
+	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
+	z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
+	return (uint32_t)((z ^ (z >> 31)) % n);
+}
+
+static bool
+chance(struct sim *s, uint32_t percent)
+{
+	return rnd(s, 100) < percent;
+}
+
+/* --- the agenda ---------------------------------------------------------------------------- */
+
+static bool
+comes_before(const struct planned *a, const struct planned *b)
+{
+	return a->at < b->at || (a->at == b->at && a->order < b->order);
+}
+
+static void
+plan(struct sim *s, uint64_t in_us, const struct event *ev, int proc)
+{
+	size_t i = s->agenda_len;
+
+	if (s->agenda_len == AGENDA_MAX) {
+		wrong(s, "the simulator's agenda is full");
+		return;
+	}
+	s->agenda[i] =
+	    (struct planned){.at = s->now + in_us, .order = s->order++, .ev = *ev, .proc = proc};
+	s->agenda_len++;
+	for (; i > 0 && comes_before(&s->agenda[i], &s->agenda[(i - 1) / 2]); i = (i - 1) / 2) {
+		struct planned t = s->agenda[i];
+
+		s->agenda[i] = s->agenda[(i - 1) / 2];
+		s->agenda[(i - 1) / 2] = t;
+	}
+}
+
+static struct planned
+take_first(struct sim *s)
+{
+	struct planned first = s->agenda[0];
+	size_t i = 0, child;
+
+	s->agenda[0] = s->agenda[--s->agenda_len];
+	while ((child = 2 * i + 1) < s->agenda_len) {
+		struct planned t;
+
+		if (child + 1 < s->agenda_len &&
+		    comes_before(&s->agenda[child + 1], &s->agenda[child]))
+			child++;
+		if (!comes_before(&s->agenda[child], &s->agenda[i]))
+			break;
+		t = s->agenda[i];
+		s->agenda[i] = s->agenda[child];
+		s->agenda[child] = t;
+		i = child;
+	}
+	return first;
+}
+
+/* --- launches ------------------------------------------------------------------------------ */
+
+static void
+random_conf(struct sim *s, struct conf_app *c, const char *name)
+{
+	static const enum conf_ready ready[] = {
+	    READY_AUTO, READY_NOTIFY, READY_CHANNEL, READY_FD, READY_DELAY};
+
+	memset(c, 0, sizeof(*c));
+	c->name = (char *)name;
+	c->ready = ready[rnd(s, 5)];
+	c->ready_delay_ms = rnd(s, 3) * 200;
+	c->ready_timeout_ms = 500 + rnd(s, 4000);
+	c->stop_signal = SIGTERM;
+	c->abort_signal = SIGABRT;
+	c->drain_delay_ms = chance(s, 30) ? rnd(s, 2000) : 0;
+	c->stop_timeout_ms = rnd(s, 3000);
+	c->abort_timeout_ms = chance(s, 80) ? rnd(s, 1000) : 0;
+	c->restart =
+	    chance(s, 80) ? RESTART_ALWAYS : (chance(s, 50) ? RESTART_ON_FAILURE : RESTART_NEVER);
+	c->no_restart_codes[42] = 1;
+	c->restart_delay_ms = 50 + rnd(s, 200);
+	c->restart_delay_max_ms = c->restart_delay_ms * (1 + rnd(s, 30));
+	c->restart_limit = chance(s, 85) ? 2 + rnd(s, 8) : 0;
+	c->restart_window_ms = 1000 + rnd(s, 60000);
+	c->crash_burst = rnd(s, 6);
+	c->crash_refill_ms = 500 + rnd(s, 3000);
+	c->max_surge = rnd(s, 3);
+	c->max_unavailable = rnd(s, 2);
+	if (c->max_surge + c->max_unavailable == 0)
+		c->max_surge = 1;
+	c->max_generations = 2 + rnd(s, 2);
+}
+
+static struct launch *
+launch_new(struct sim *s, const char *name)
+{
+	struct launch *l;
+
+	if (s->launches_len == LAUNCHES_MAX)
+		return NULL;
+	l = calloc(1, sizeof(*l));
+	l->index = s->launches_len;
+	l->live = true;
+	l->intact = chance(s, 75);
+	l->bad_slot = rnd(s, 5);
+	l->temper = chance(s, 55) ? TEMPER_GOOD : (enum temper)rnd(s, TEMPER_MAX);
+	random_conf(s, &l->conf, name);
+	s->launches[s->launches_len++] = l;
+	return l;
+}
+
+/* --- processes ----------------------------------------------------------------------------- */
+
+static struct event
+event_of(enum event_kind kind, worker_id w)
+{
+	struct event ev = {.kind = kind, .worker = w};
+
+	return ev;
+}
+
+static void
+plan_exit(struct sim *s, int i, uint64_t in_us, int code, int sig)
+{
+	struct event ev = event_of(EVENT_EXITED, s->procs[i].worker);
+
+	ev.exited.code = sig ? -1 : code;
+	ev.exited.signal = sig;
+	ev.exited.core_dumped = sig && chance(s, 20);
+	ev.exited.oom = sig == SIGKILL && chance(s, 5);
+	plan(s, in_us, &ev, i);
+}
+
+static void
+plan_ready(struct sim *s, int i, uint64_t in_us)
+{
+	static const enum ready_by by[] = {READY_BY_NOTIFY, READY_BY_CHANNEL, READY_BY_FD};
+	struct event ev = event_of(EVENT_READY, s->procs[i].worker);
+
+	if (s->procs[i].speaks) {
+		struct event spoke = event_of(EVENT_SPOKE, s->procs[i].worker);
+
+		plan(s, in_us > 5 ? in_us - 5 : 0, &spoke, i);
+	}
+	for (unsigned k = 0; k < 3; k++) {
+		ev.ready.by = by[k];
+		plan(s, in_us + k, &ev, i);
+	}
+}
+
+/* Things that a worker may say or do at any time, rightly or not. */
+static void
+plan_noise(struct sim *s, int i)
+{
+	static const enum event_kind kinds[] = {EVENT_STOPPING, EVENT_REPLACE, EVENT_PROTOCOL_FAULT,
+	    EVENT_CHANNEL_CLOSED, EVENT_EXTEND, EVENT_READY, EVENT_SPOKE};
+	struct event ev = event_of(kinds[rnd(s, 7)], s->procs[i].worker);
+
+	if (ev.kind == EVENT_EXTEND)
+		ev.extend.us = rnd(s, 3) * SEC;
+	else if (ev.kind == EVENT_READY)
+		ev.ready.by = READY_BY_CHANNEL;
+	else if (ev.kind == EVENT_REPLACE || ev.kind == EVENT_PROTOCOL_FAULT)
+		ev.text.reason = "noise";
+	plan(s, rnd(s, 8000) * MS, &ev, i);
+}
+
+static void
+plan_life(struct sim *s, int i)
+{
+	struct proc *p = &s->procs[i];
+	struct event ev;
+	uint64_t boot = (1 + rnd(s, 400)) * MS;
+
+	p->speaks = chance(s, 50);
+	p->unkillable = chance(s, 1) && chance(s, 30);
+	if (p->launch->temper == TEMPER_ONE_BAD_SLOT && p->slot == p->launch->bad_slot) {
+		plan_exit(s, i, rnd(s, 300) * MS, 1, 0);
+		return;
+	}
+	switch (p->launch->temper) {
+	case TEMPER_CRASHES_AT_BOOT:
+		plan_exit(s, i, rnd(s, 300) * MS, 1, chance(s, 30) ? SIGSEGV : 0);
+		return;
+	case TEMPER_NOT_FOUND:
+		ev = event_of(EVENT_EXEC_FAILED, p->worker);
+		ev.exec_failed.error = ENOENT;
+		ev.exec_failed.stage = "exec";
+		plan(s, 200, &ev, i);
+		plan_exit(s, i, 300, 127, 0);
+		return;
+	case TEMPER_DAEMON:
+		ev = event_of(EVENT_EXITED, p->worker);
+		ev.exited.daemonised = true;
+		plan(s, rnd(s, 100) * MS, &ev, i);
+		return;
+	case TEMPER_NEVER_READY:
+		return;
+	case TEMPER_FLAKY:
+		plan_exit(s, i, boot + rnd(s, 5000) * MS, 3, chance(s, 50) ? SIGSEGV : 0);
+		break;
+	case TEMPER_QUITS:
+		plan_exit(s, i, boot + rnd(s, 5000) * MS, 0, 0);
+		break;
+	case TEMPER_PERMANENT:
+		plan_exit(s, i, boot + rnd(s, 5000) * MS, 42, 0);
+		break;
+	case TEMPER_GOOD:
+	case TEMPER_STUBBORN:
+	case TEMPER_ONE_BAD_SLOT:
+	case TEMPER_MAX:
+		break;
+	}
+	plan_ready(s, i, boot);
+	if (chance(s, 10))
+		plan_noise(s, i);
+}
+
+/* From here on a ready worker may be missing for other reasons than a rollout. */
+static void
+disturb(struct sim *s, int app)
+{
+	s->quiet_since_rollout[app] = false;
+	s->disturbed[app] = true;
+}
+
+static int
+find_proc(struct sim *s, pid_t pid)
+{
+	for (int i = s->procs_len - 1; i >= 0; i--)
+		if (s->procs[i].pid == pid)
+			return i;
+	return -1;
+}
+
+/* --- actions ------------------------------------------------------------------------------- */
+
+static int
+app_index(struct sim *s, const char *name)
+{
+	for (unsigned i = 0; i < s->apps; i++)
+		if (strcmp(s->names[i], name) == 0)
+			return (int)i;
+	return -1;
+}
+
+static struct launch *
+cookie(struct sim *s, void *p)
+{
+	for (unsigned i = 0; i < s->launches_len; i++)
+		if (s->launches[i] == p)
+			return s->launches[i];
+	wrong(s, "an action carries a cookie that nobody gave");
+	return NULL;
+}
+
+/* A start after a death before ready must have waited. */
+static void
+judge_restart(struct sim *s, const struct action *a)
+{
+	int app = app_index(s, a->app);
+	struct slot_watch *w;
+
+	if (app < 0 || a->slot < 0 || a->slot >= 64)
+		return;
+	w = &s->watch[app][a->slot];
+	if (w->generation != a->generation)
+		w->deaths_len = 0; /* another program: a clean sheet */
+	if (w->boot_death_at != 0 && w->generation == a->generation &&
+	    s->now < w->boot_death_at + w->least_delay_us)
+		wrong(s, "a slot was started again too early after a death before ready");
+}
+
+static void
+on_spawn(struct sim *s, const struct action *a)
+{
+	struct launch *l = cookie(s, a->launch);
+	struct event ev = event_of(EVENT_SPAWNED, a->worker);
+	struct proc *p = &s->procs[s->procs_len];
+
+	s->cov->spawns++;
+	judge_restart(s, a);
+	if (l && !l->live)
+		wrong(s, "a spawn uses a generation that was given back");
+	if (s->procs_len == PROCS_MAX) {
+		wrong(s, "thousands of processes: a hot loop");
+		return;
+	}
+	if (!s->calm && chance(s, 3)) {
+		ev.kind = EVENT_SPAWN_FAILED;
+		ev.spawn_failed.transient = chance(s, 85);
+		ev.spawn_failed.error = ev.spawn_failed.transient ? EAGAIN : EINVAL;
+		ev.spawn_failed.what = "fork";
+		plan(s, rnd(s, 2), &ev, -1);
+		return;
+	}
+	memset(p, 0, sizeof(*p));
+	p->worker = a->worker;
+	p->pid = 1000 + s->procs_len;
+	p->alive = true;
+	p->launch = l;
+	p->slot = (unsigned)a->slot;
+	memcpy(p->app, a->app, sizeof(p->app));
+	ev.spawned.pid = p->pid;
+	plan(s, chance(s, 20) ? rnd(s, 2000) : 0, &ev, s->procs_len);
+	/* What the process does can only be seen after its birth was told. */
+	s->procs_len++;
+}
+
+static void
+on_signal_action(struct sim *s, const struct action *a)
+{
+	int i = find_proc(s, a->pid);
+	struct proc *p;
+	bool stubborn;
+
+	if (i < 0 || a->pid <= 0) {
+		wrong(s, "a signal to a process that never was");
+		return;
+	}
+	p = &s->procs[i];
+	if (!p->alive) {
+		wrong(s, "a signal to a process that was reaped");
+		return;
+	}
+	stubborn = p->launch->temper == TEMPER_STUBBORN;
+	if (a->signal.signal == SIGKILL) {
+		if (!p->unkillable)
+			plan_exit(s, i, rnd(s, 5) * MS, 0, SIGKILL);
+	} else if (a->signal.signal == SIGABRT) {
+		if (!stubborn || chance(s, 50))
+			plan_exit(s, i, rnd(s, 100) * MS, 0, SIGABRT);
+	} else if (!stubborn) {
+		plan_exit(
+		    s, i, rnd(s, chance(s, 70) ? 200 : 4000) * MS, 0, chance(s, 20) ? SIGTERM : 0);
+	}
+}
+
+static void
+on_drain(struct sim *s, const struct action *a)
+{
+	int i = find_proc(s, a->pid);
+	struct event ev = event_of(EVENT_STOPPING, a->worker);
+
+	if (i < 0 || !s->procs[i].alive) {
+		wrong(s, "a drain request to a process that is not there");
+		return;
+	}
+	if (chance(s, 20))
+		return;
+	plan(s, rnd(s, 20) * MS, &ev, i);
+	if (s->procs[i].launch->temper != TEMPER_STUBBORN)
+		plan_exit(s, i, (20 + rnd(s, chance(s, 80) ? 200 : 4000)) * MS, 0, 0);
+}
+
+static void
+on_verify(struct sim *s, const struct action *a)
+{
+	struct launch *l = cookie(s, a->launch);
+	struct event ev = event_of(EVENT_VERIFIED, 0);
+
+	if (!l)
+		return;
+	if (!l->live)
+		wrong(s, "a generation is verified that was given back");
+	ev.app = s->names[app_index(s, a->app)];
+	ev.verified.intact = l->intact;
+	ev.verified.what = "app.js";
+	plan(s, 0, &ev, -1);
+}
+
+static void
+on_forget(struct sim *s, const struct action *a)
+{
+	struct launch *l = cookie(s, a->launch);
+
+	if (!l)
+		return;
+	if (!l->live)
+		wrong(s, "a generation was given back twice");
+	l->live = false;
+	for (int i = 0; i < s->procs_len; i++)
+		if (s->procs[i].alive && s->procs[i].launch == l)
+			wrong(s, "a generation was given back while a process of it lives");
+}
+
+static void
+on_reply(struct sim *s, const struct action *a)
+{
+	if (a->reply.request == 0 || a->reply.request > s->asked)
+		wrong(s, "an answer to a request that nobody made");
+	else if (s->answered[a->reply.request % REQUESTS_MAX])
+		wrong(s, "a request was answered twice");
+	else
+		s->answered[a->reply.request % REQUESTS_MAX] = true;
+	s->answered_count++;
+}
+
+static void
+on_transition(struct sim *s, const struct action *a)
+{
+	int app = app_index(s, a->app);
+
+	if (a->transition.of_worker)
+		s->cov->worker[a->transition.from][a->transition.to]++;
+	else
+		s->cov->slot[a->transition.from][a->transition.to]++;
+	if (app >= 0 && a->transition.of_worker && a->transition.to == WORKER_DRAINING &&
+	    strcmp(a->text, "drains on its own") == 0)
+		disturb(s, app);
+	/* Ready, or given up: from here only an operator or a rollout starts it again. */
+	if (app >= 0 && a->slot >= 0 && a->slot < 64 &&
+	    (a->transition.of_worker
+	            ? a->transition.to == WORKER_READY
+	            : a->transition.to != SLOT_STARTING && a->transition.to != SLOT_BACKOFF))
+		s->watch[app][a->slot] = (struct slot_watch){0};
+}
+
+/* Anything that an obituary tells about a ready worker ends the quiet in which no ready worker
+ * may be missing. */
+static void
+on_obituary(struct sim *s, const struct action *a)
+{
+	int app = app_index(s, a->app);
+
+	if (app >= 0 && !a->obituary.expected)
+		disturb(s, app);
+}
+
+static void
+perform(struct sim *s, const struct action *a)
+{
+	say(s, "    %-10s %s.%d gen %u pid %d w%u %s", action_kind_to_string(a->kind), a->app,
+	    a->slot, a->generation, (int)a->pid, a->worker, a->text);
+	s->cov->actions[a->kind]++;
+	switch (a->kind) {
+	case ACTION_SPAWN:
+		on_spawn(s, a);
+		break;
+	case ACTION_SIGNAL:
+		on_signal_action(s, a);
+		break;
+	case ACTION_DRAIN:
+		on_drain(s, a);
+		break;
+	case ACTION_VERIFY:
+		on_verify(s, a);
+		break;
+	case ACTION_FORGET:
+		on_forget(s, a);
+		break;
+	case ACTION_REPLY:
+		on_reply(s, a);
+		break;
+	case ACTION_TRANSITION:
+		on_transition(s, a);
+		break;
+	case ACTION_OBITUARY:
+		on_obituary(s, a);
+		break;
+	case ACTION_NOTE:
+		s->cov->notes[a->note.kind]++;
+		s->cov->rollouts_done += a->note.kind == NOTE_ROLLOUT_DONE;
+		s->cov->rollouts_failed += a->note.kind == NOTE_ROLLOUT_FAILED;
+		if (a->note.kind == NOTE_ROLLOUT_FAILED)
+			s->failed_now[app_index(s, a->app)] = true;
+		break;
+	case ACTION_EXIT:
+		s->ended = true;
+		s->exit_code = a->exit.code;
+		break;
+	case ACTION_LEADER:
+	case ACTION_SLOT_GONE:
+	case ACTION_APP_GONE:
+	case ACTION_KIND_MAX:
+		break;
+	}
+}
+
+/* --- what is checked after each step ------------------------------------------------------- */
+
+/* While a rollout runs and nothing dies on its own, there are never fewer ready workers than when
+ * it began, but for max_unavailable and a smaller target. */
+static void
+check_ready_kept(struct sim *s, const struct app *a, unsigned i)
+{
+	const struct rollout *r = &a->rollout;
+	unsigned ready = app_count_ready(a), floor_ready, slack;
+
+	if (r->state == ROLLOUT_FORWARD && s->rollout_before[i] != ROLLOUT_FORWARD) {
+		s->quiet_since_rollout[i] = !s->disturbed[i];
+		s->ready_at_start[i] = s->ready_before[i];
+	}
+	s->disturbed[i] = false;
+	s->ready_before[i] = ready;
+	if (r->state != ROLLOUT_FORWARD && r->state != ROLLOUT_BACK)
+		return;
+	if (!s->quiet_since_rollout[i] || a->wanted != APP_RUN)
+		return;
+	slack = r->to->conf->max_unavailable > r->from->conf->max_unavailable
+	            ? r->to->conf->max_unavailable
+	            : r->from->conf->max_unavailable;
+	floor_ready = s->ready_at_start[i];
+	if (floor_ready > r->new_len)
+		floor_ready = r->new_len;
+	if (floor_ready > r->old_len)
+		floor_ready = r->old_len;
+	if (ready + slack < floor_ready)
+		wrong(s, "fewer ready workers than when the rollout began");
+}
+
+static void
+check_live_count(struct sim *s, const struct app *a)
+{
+	unsigned most = a->slots_len, n = 0;
+
+	for (unsigned i = 0; i < a->slots_len; i++)
+		n += (a->slots[i]->current != NULL) + (a->slots[i]->next != NULL);
+	if (n > 2 * most)
+		wrong(s, "more workers than workers + surge");
+}
+
+/* When a rollout begins, workers of older generations than the two concerned must have gone, as
+ * far as max_generations says. */
+static void
+check_generations(struct sim *s, const struct app *a)
+{
+	unsigned seen[16], n = 0;
+
+	for (unsigned i = 0; i < a->slots_len; i++) {
+		for (const struct worker *w = a->slots[i]->leaving; w; w = w->next_leaving) {
+			bool known = w->generation == a->rollout.from ||
+			             w->generation == a->rollout.to || w->written_off ||
+			             w->since_us == s->now; /* told just now */
+
+			for (unsigned k = 0; k < n && !known; k++)
+				known = seen[k] == w->generation->number;
+			if (!known && n < 16)
+				seen[n++] = w->generation->number;
+		}
+	}
+	if (n + 2 > a->rollout.to->conf->max_generations)
+		wrong(s, "more generations alive than max_generations");
+}
+
+/* A step may pass through `none` on its way from one rollout to the next. */
+static void
+count_rollout_step(struct sim *s, enum rollout_state from, enum rollout_state to)
+{
+	if (rollout_state_is_legal(from, to)) {
+		s->cov->rollout[from][to]++;
+	} else if (rollout_state_is_legal(from, ROLLOUT_NONE) &&
+	           rollout_state_is_legal(ROLLOUT_NONE, to)) {
+		s->cov->rollout[from][ROLLOUT_NONE]++;
+		s->cov->rollout[ROLLOUT_NONE][to]++;
+	} else {
+		s->cov->rollout[from][to]++;
+		wrong(s, "a rollout took a step that is not legal");
+	}
+}
+
+static void
+check_world(struct sim *s)
+{
+	const char *bad = core_check(s->core);
+
+	if (bad)
+		wrong(s, bad);
+	for (const struct app *a = s->core->apps; a; a = a->next) {
+		int i = app_index(s, a->name);
+
+		check_live_count(s, a);
+		if (i < 0)
+			continue;
+		check_ready_kept(s, a, (unsigned)i);
+		if (s->rollout_before[i] != a->rollout.state) {
+			count_rollout_step(s, s->rollout_before[i], a->rollout.state);
+			if (a->rollout.state == ROLLOUT_FORWARD)
+				check_generations(s, a);
+		}
+		s->rollout_before[i] = a->rollout.state;
+		if (s->failed_now[i] && !a->ops && s->core->shutdown == SHUTDOWN_NONE &&
+		    a->target_len > a->rollout.old_len)
+			wrong(s, "a failed rollout keeps slots that it added");
+		s->failed_now[i] = false;
+	}
+}
+
+/* --- a step -------------------------------------------------------------------------------- */
+
+/* More deaths before ready within the window than restart_limit means that nobody gave up. */
+static void
+note_boot_death(struct sim *s, struct slot_watch *watch, const struct worker *w)
+{
+	const struct conf_app *conf = w->generation->conf;
+
+	if (watch->generation != w->generation->number)
+		watch->deaths_len = 0;
+	watch->generation = w->generation->number;
+	if (watch->deaths_len == 16)
+		memmove(watch->deaths, watch->deaths + 1, --watch->deaths_len * sizeof(uint64_t));
+	watch->deaths[watch->deaths_len++] = s->now;
+	if (conf->restart_limit > 0 && watch->deaths_len > conf->restart_limit &&
+	    s->now - watch->deaths[watch->deaths_len - 1 - conf->restart_limit] <=
+	        conf->restart_window_ms * MS)
+		wrong(s, "more deaths before ready than restart_limit allows");
+}
+
+static void
+note_death(struct sim *s, const struct event *ev)
+{
+	for (int i = s->procs_len - 1; i >= 0; i--) {
+		struct proc *p = &s->procs[i];
+		const struct worker *w = core_find_worker(s->core, ev->worker);
+		int app;
+
+		if (p->worker != ev->worker)
+			continue;
+		p->alive = false;
+		app = app_index(s, p->app);
+		if (app < 0 || p->slot >= 64 || !w || w->cause != CAUSE_NONE || w->ready_us != 0 ||
+		    w->slot->current != w || w->app->rollout.state != ROLLOUT_NONE)
+			return;
+		s->watch[app][p->slot].boot_death_at = s->now;
+		note_boot_death(s, &s->watch[app][p->slot], w);
+		s->watch[app][p->slot].least_delay_us = p->launch->conf.restart_delay_ms * MS;
+		return;
+	}
+}
+
+/* An operator's word, perhaps one that waited in the queue, starts a slot whatever its past is; so
+ * does the end of a rollout that failed. */
+static void
+forgive_started(struct sim *s, const struct action *a)
+{
+	int app = app_index(s, a->app);
+
+	if (a->kind == ACTION_TRANSITION && !a->transition.of_worker &&
+	    a->transition.to == SLOT_STARTING && app >= 0 && a->slot >= 0 && a->slot < 64 &&
+	    (strcmp(a->text, "start") == 0 || strcmp(a->text, "restart") == 0))
+		s->watch[app][a->slot] = (struct slot_watch){0};
+	if (app >= 0 && (a->kind == ACTION_VERIFY ||
+	                    (a->kind == ACTION_NOTE && a->note.kind == NOTE_ROLLOUT_FAILED)))
+		memset(s->watch[app], 0, sizeof(s->watch[app]));
+}
+
+static void
+step(struct sim *s, struct event *ev)
+{
+	int rc, tries = 0;
+
+	say(s, "%s %s w%u r%u", event_kind_to_string(ev->kind), ev->app ? ev->app : "", ev->worker,
+	    ev->request);
+	if (ev->kind == EVENT_EXITED)
+		note_death(s, ev);
+	s->actions.len = 0;
+	if (!s->calm && chance(s, s->short_of_memory ? 30 : 1))
+		mem_fail_at(1 + rnd(s, 4), 1 + rnd(s, 3));
+	do {
+		rc = core_step(s->core, s->now, ev, &s->actions);
+		mem_fail_at(0, 0);
+	} while (rc == -ENOMEM && ev->request == 0 && tries++ < 3 && ev->kind != EVENT_CONFIGURE &&
+	         ev->kind != EVENT_RELOAD && ev->kind != EVENT_RESTART);
+	if (rc != 0 && (ev->kind == EVENT_RELOAD || ev->kind == EVENT_RESTART))
+		cookie(s, ev->target.launch)->live = false;
+	if (rc != 0 && ev->kind == EVENT_CONFIGURE)
+		for (size_t i = 0; i < ev->configure.len; i++)
+			cookie(s, ev->configure.targets[i].launch)->live = false;
+	if (rc != 0 && ev->request != 0)
+		s->answered[ev->request % REQUESTS_MAX] = true; /* the caller was told */
+	s->cov->steps++;
+	for (size_t i = 0; i < s->actions.len; i++)
+		forgive_started(s, &s->actions.items[i]);
+	for (size_t i = 0; i < s->actions.len; i++) {
+		struct action a = s->actions.items[i];
+
+		if (s->stood_still && a.kind == ACTION_SIGNAL)
+			wrong(s, "workers pay for a standstill of the master");
+		perform(s, &a);
+	}
+	if (!s->ended)
+		check_world(s);
+	if (ev->kind == EVENT_VERIFIED && !ev->verified.intact && !s->ended) {
+		const struct app *a = core_find_app(s->core, ev->app);
+
+		if (a && a->rollout.state == ROLLOUT_BACK)
+			wrong(s, "a rollout goes back to files that were changed in place");
+	}
+}
+
+/* --- operators ----------------------------------------------------------------------------- */
+
+static request_id
+next_request(struct sim *s)
+{
+	if (s->asked + 1 >= REQUESTS_MAX)
+		return 0;
+	s->answered[++s->asked] = false;
+	return s->asked;
+}
+
+static bool
+fill_target(struct sim *s, struct core_target *t, const char *name)
+{
+	struct launch *l = launch_new(s, name);
+
+	if (!l)
+		return false;
+	t->launch = l;
+	t->conf = &l->conf;
+	t->workers = chance(s, 90) ? 1 + rnd(s, 5) : 0;
+	return true;
+}
+
+static void
+forgive_all(struct sim *s)
+{
+	memset(s->watch, 0, sizeof(s->watch));
+}
+
+static void
+configure(struct sim *s)
+{
+	struct core_target targets[APPS_MAX];
+	struct event ev = {.kind = EVENT_CONFIGURE, .request = next_request(s)};
+	size_t n = 0;
+
+	for (unsigned i = 0; i < s->apps; i++)
+		if (chance(s, 85) || (n == 0 && i + 1 == s->apps))
+			n += fill_target(s, &targets[n], s->names[i]);
+	ev.configure.targets = targets;
+	ev.configure.len = n;
+	step(s, &ev);
+}
+
+static void
+operate(struct sim *s)
+{
+	static const enum event_kind kinds[] = {EVENT_RELOAD, EVENT_RELOAD, EVENT_RELOAD,
+	    EVENT_RESTART, EVENT_START, EVENT_STOP, EVENT_SCALE, EVENT_SCALE, EVENT_KILL,
+	    EVENT_KILL, EVENT_SIGNAL};
+	struct event ev = {.kind = kinds[rnd(s, 11)]};
+
+	forgive_all(s);
+	for (unsigned i = 0; i < APPS_MAX; i++)
+		if (ev.kind != EVENT_RELOAD)
+			disturb(s, (int)i);
+	if (chance(s, 25)) {
+		configure(s);
+		return;
+	}
+	ev.app = chance(s, 98) ? s->names[rnd(s, s->apps)] : "nobody";
+	switch (ev.kind) {
+	case EVENT_RELOAD:
+	case EVENT_RESTART:
+		if (!fill_target(s, &ev.target, ev.app))
+			return;
+		break;
+	case EVENT_SCALE:
+		ev.scale.workers = rnd(s, 7);
+		break;
+	case EVENT_KILL:
+		ev.kill.slot = rnd(s, 5);
+		ev.kill.signal = chance(s, 50) ? SIGKILL : SIGTERM;
+		break;
+	case EVENT_SIGNAL:
+		ev.signal.signal = SIGTERM;
+		break;
+	default:
+		break;
+	}
+	ev.request = next_request(s);
+	step(s, &ev);
+}
+
+/* --- a life -------------------------------------------------------------------------------- */
+
+/* Lets things happen until `until`, or until the master ended. */
+static void
+run_until(struct sim *s, uint64_t until)
+{
+	while (!s->ended && !s->wrong) {
+		uint64_t due = core_next_deadline(s->core);
+		uint64_t at = s->agenda_len ? s->agenda[0].at : CORE_NO_DEADLINE;
+		struct event tick = {.kind = EVENT_TIME};
+
+		if (due < at)
+			at = due;
+		if (at > until) {
+			if (until != CORE_NO_DEADLINE && until > s->now)
+				s->now = until;
+			return;
+		}
+		/* From a moment at which nothing was due, so that nothing may come of it. */
+		bool sleeps = at > s->now;
+
+		if (sleeps)
+			s->now = at;
+		if (s->agenda_len == 0 || s->agenda[0].at > s->now) {
+			if (sleeps && !s->calm && chance(s, 1)) {
+				s->now += (3 + rnd(s, 60)) * SEC; /* SIGSTOP, suspended VM */
+				forgive_all(s);
+				s->stood_still = true;
+			}
+			step(s, &tick);
+			s->stood_still = false;
+			continue;
+		}
+		struct planned p = take_first(s);
+
+		if (p.proc >= 0 && !s->procs[p.proc].alive)
+			continue;
+		if (p.ev.kind == EVENT_SPAWNED) {
+			step(s, &p.ev);
+			if (s->procs[p.proc].alive)
+				plan_life(s, p.proc);
+			continue;
+		}
+		step(s, &p.ev);
+	}
+}
+
+/* Nobody may be left waiting, no cookie lost, no process alive. */
+static void
+check_end(struct sim *s)
+{
+	unsigned unkillable = 0;
+
+	if (!s->ended) {
+		wrong(s, "the master was told to stop and did not end");
+		return;
+	}
+	for (request_id r = 1; r <= s->asked; r++)
+		if (!s->answered[r])
+			wrong(s, "a request was never answered");
+	for (int i = 0; i < s->procs_len; i++) {
+		if (s->procs[i].alive && !s->procs[i].unkillable)
+			wrong(s, "a process is left after the end");
+		unkillable += s->procs[i].alive;
+	}
+	if (unkillable > 0 && s->exit_code != 71)
+		wrong(s, "an unkillable process is left and the exit code does not show it");
+}
+
+static void
+stop_the_master(struct sim *s)
+{
+	/* The longest way out that any configuration of random_conf() allows: delay, drain or
+	 * stop timeout with its grace, abort, KILL and the wait for it; plus slack for a fork that
+	 * is under way. One worker's bound is everybody's: they leave side by side. */
+	const uint64_t bound = (2000 + 3000 + 1000 + 1000 + 1000 + CORE_KILL_WAIT_MS + 3000) * MS;
+	struct event ev = {.kind = EVENT_SHUTDOWN};
+	uint64_t begun;
+
+	if (s->ended)
+		return;
+	s->calm = true;
+	ev.request = next_request(s);
+	ev.shutdown.mode = (enum shutdown_mode)(1 + rnd(s, 4));
+	begun = s->now;
+	step(s, &ev);
+	if (chance(s, 30)) {
+		run_until(s, s->now + rnd(s, 3000) * MS);
+		ev.shutdown.mode = (enum shutdown_mode)(1 + rnd(s, 4));
+		if (!s->ended && !s->wrong) {
+			ev.request = next_request(s);
+			step(s, &ev);
+		}
+	}
+	run_until(s, begun + bound);
+}
+
+const char *
+sim_live(uint64_t seed, struct sim_coverage *cov, FILE *log)
+{
+	static const char *const names[APPS_MAX] = {"web", "api", "jobs"};
+	struct sim *s = calloc(1, sizeof(*s));
+	const char *what;
+	unsigned acts;
+
+	s->agenda = calloc(AGENDA_MAX, sizeof(*s->agenda));
+	s->procs = calloc(PROCS_MAX + 1, sizeof(*s->procs));
+	s->rng = seed * 0x2545f4914f6cdd1dull + 12345;
+	s->now = 1000 * SEC;
+	s->cov = cov;
+	s->log = log;
+	s->apps = 1 + rnd(s, APPS_MAX);
+	s->short_of_memory = chance(s, 10);
+	memcpy(s->names, names, sizeof(names));
+	s->core = core_new(seed);
+	core_set_exit_when(s->core, (enum conf_exit_when)rnd(s, 10) == 0
+	                                ? EXIT_WHEN_ALL_EXITED
+	                                : (enum conf_exit_when)rnd(s, 2));
+	configure(s);
+	acts = rnd(s, 12);
+	for (unsigned i = 0; i < acts && !s->ended && !s->wrong; i++) {
+		run_until(s, s->now + (chance(s, 30) ? rnd(s, 20) * MS : rnd(s, 12000) * MS));
+		if (!s->ended && !s->wrong)
+			operate(s);
+	}
+	if (!s->wrong)
+		stop_the_master(s);
+	if (!s->wrong)
+		check_end(s);
+	what = s->wrong;
+	cov->lives++;
+	core_free(s->core);
+	action_list_done(&s->actions);
+	for (unsigned i = 0; i < s->launches_len; i++)
+		free(s->launches[i]);
+	free(s->agenda);
+	free(s->procs);
+	free(s);
+	return what;
+}
