@@ -1,0 +1,23 @@
+noinst_LTLIBRARIES += src/sys/libsys.la
+src_sys_libsys_la_SOURCES = \
+	src/sys/cred.c \
+	src/sys/cred.h \
+	src/sys/holder.c \
+	src/sys/holder.h \
+	src/sys/inherit.c \
+	src/sys/listen.c \
+	src/sys/listen.h \
+	src/sys/logwriter.c \
+	src/sys/logwriter.h \
+	src/sys/notify.c \
+	src/sys/notify.h \
+	src/sys/proc.c \
+	src/sys/proc.h \
+	src/sys/resolve.c \
+	src/sys/rundir.c \
+	src/sys/rundir.h \
+	src/sys/spawn.c \
+	src/sys/spawn.h \
+	src/sys/title.c \
+	src/sys/unixsock.c \
+	src/sys/unixsock.h
