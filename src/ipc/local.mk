@@ -1,0 +1,11 @@
+noinst_LTLIBRARIES += src/ipc/libipc.la
+src_ipc_libipc_la_SOURCES = \
+	src/ipc/encode.c \
+	src/ipc/frame.c \
+	src/ipc/frame.h \
+	src/ipc/lines.c \
+	src/ipc/lines.h \
+	src/ipc/msg.c \
+	src/ipc/msg.h \
+	src/ipc/outq.c \
+	src/ipc/outq.h
