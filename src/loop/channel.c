@@ -1,0 +1,447 @@
+/*
+ * channel: see the header.
+ *
+ * One turn reads at most one portion; each frame draws tokens, long ones more, so that neither a
+ * flood of small frames nor one of large ones holds the master up (W4). What the worker says is
+ * copied into plain fields by ipc/msg and never kept as it came.
+ */
+#include "loop/channel.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "base/units.h"
+#include "core/cluster.h"
+#include "ipc/frame.h"
+#include "ipc/msg.h"
+#include "ipc/outq.h"
+#include "loop/loop.h"
+#include "loop/procs.h"
+#include "loop/throttle.h"
+
+#define CHANNEL_READ_BYTES   (16 * 1024)
+#define CHANNEL_DRAIN_READS  32
+#define CHANNEL_TOKEN_BYTES  4096 /* a frame costs one token, and one more for each of these */
+#define CHANNEL_CONTROL_HEAD "{\"brood\""
+
+struct channel {
+	struct throttle throttle;
+	uv_poll_t poll;
+	struct proc *proc;
+	int fd;
+	struct frame_reader reader;
+	struct outq queue;
+	bool speaks;
+	bool paused; /* out of tokens: not read */
+	bool ended; /* the worker closed its end */
+	bool closed;
+	unsigned handles;
+	unsigned cost; /* tokens for the frames of this read */
+};
+
+static void on_poll(uv_poll_t *h, int status, int events);
+
+static void
+on_closed(uv_handle_t *h)
+{
+	struct channel *c = h->data;
+
+	if (--c->handles > 0)
+		return;
+	frame_reader_done(&c->reader);
+	outq_done(&c->queue);
+	mem_free(c);
+}
+
+/* Listens for what is wanted now. */
+static void
+arm(struct channel *c)
+{
+	int events = 0;
+
+	if (c->closed || c->ended)
+		return;
+	if (!c->paused)
+		events |= UV_READABLE;
+	if (!outq_is_empty(&c->queue))
+		events |= UV_WRITABLE;
+	if (events)
+		(void)uv_poll_start(&c->poll, events, on_poll); /* epoll_ctl is done later */
+	else
+		(void)uv_poll_stop(&c->poll);
+}
+
+static void
+on_refilled(void *arg)
+{
+	struct channel *c = arg;
+
+	c->paused = false;
+	arm(c);
+}
+
+/* Writes what goes out without waiting. */
+static void
+flush(struct channel *c)
+{
+	const char *data;
+	size_t len;
+
+	while (!c->closed && (len = outq_peek(&c->queue, &data)) > 0) {
+		ssize_t n = send(c->fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			break; /* EAGAIN: poll tells; anything else: reading will find the end */
+		outq_advance(&c->queue, (size_t)n);
+	}
+}
+
+static bool
+push(struct channel *c, struct str *line, bool droppable)
+{
+	int r = -ENOMEM;
+
+	if (!str_failed(line) && !c->closed && !c->ended)
+		r = outq_push(&c->queue, line->data, line->len, droppable);
+	str_free(line);
+	if (r < 0)
+		return false;
+	flush(c);
+	arm(c);
+	return true;
+}
+
+static void
+step(struct channel *c, enum event_kind kind, const char *reason)
+{
+	struct event ev = {.kind = kind, .worker = c->proc->worker};
+
+	if (reason)
+		ev.text.reason = reason;
+	loop_step(c->proc->loop, &ev);
+}
+
+static void
+fault(struct channel *c, const char *why)
+{
+	struct proc *p = c->proc;
+
+	p->report.faults++;
+	p->channel = NULL;
+	channel_close(c);
+	/* The channel is closed; c itself lives until the loop has called back. */
+	step(c, EVENT_PROTOCOL_FAULT, why);
+}
+
+/* The first control message: from now on the worker may be talked to. */
+static void
+first_word(struct channel *c)
+{
+	struct proc *p = c->proc;
+	const struct worker *w = core_find_worker(p->loop->core, p->worker);
+	struct str line = {0};
+
+	c->speaks = true;
+	msg_add_hello(&line, p->app, p->slot, p->generation, w && w->leads);
+	(void)push(c, &line, false); /* without memory it stays without a greeting */
+	step(c, EVENT_SPOKE, NULL);
+}
+
+static void
+take_ready(struct channel *c)
+{
+	struct proc *p = c->proc;
+	const struct event ev = {
+	    .kind = EVENT_READY,
+	    .worker = p->worker,
+	    .ready = {.by = READY_BY_CHANNEL},
+	};
+
+	loop_step(p->loop, &ev);
+}
+
+static void
+take_beat(struct worker_report *r, const struct msg *m)
+{
+	r->has_beat = true;
+	r->beat_us = clock_now_us();
+	if (m->has_lag)
+		r->lag_us = m->lag_us;
+	if (m->has_busy)
+		r->busy = m->busy;
+	if (m->has_conns)
+		r->conns = m->conns;
+	if (m->has_requests)
+		r->requests = m->requests;
+}
+
+/* "web.2", "web.*", "web", "leader": only inside the sender's own app, since app names are no
+ * secret and another app's workers may run as another user. */
+static void
+take_send(struct proc *p, const struct msg *m)
+{
+	const struct app *a = core_find_app(p->loop->core, p->app);
+	size_t len = strlen(p->app);
+	char from[64];
+	uint64_t slot;
+
+	snprintf(from, sizeof(from), "%s.%u", p->app, p->slot);
+	if (strcmp(m->to, "leader") == 0) {
+		if (a && a->leader)
+			(void)channel_send_message(
+			    p->loop, p->app, (int)a->leader->slot->index, -1, from, m->data);
+		return;
+	}
+	if (strncmp(m->to, p->app, len) != 0)
+		return;
+	if (m->to[len] == '\0' || strcmp(m->to + len, ".*") == 0)
+		(void)channel_send_message(p->loop, p->app, -1, (int)p->slot, from, m->data);
+	else if (m->to[len] == '.' &&
+	         units_parse_uint(m->to + len + 1, CONF_WORKERS_MAX, &slot) == 0)
+		(void)channel_send_message(p->loop, p->app, (int)slot, -1, from, m->data);
+}
+
+static void
+take(struct channel *c, const struct msg *m)
+{
+	struct proc *p = c->proc;
+
+	switch (m->kind) {
+	case MSG_APPLICATION:
+		p->report.messages_skipped++;
+		break;
+	case MSG_READY:
+	case MSG_READY_BARE:
+		take_ready(c);
+		break;
+	case MSG_BEAT:
+		take_beat(&p->report, m);
+		break;
+	case MSG_STATUS:
+		snprintf(p->report.status, sizeof(p->report.status), "%s", m->text);
+		break;
+	case MSG_METRIC:
+		if (!metrics_report(p->loop->metrics, p->app, p->worker, m->metric_name,
+		        m->metric_type, m->metric_labels, m->metric_value))
+			p->report.messages_skipped++;
+		break;
+	case MSG_SEND:
+		take_send(p, m);
+		break;
+	case MSG_REPLACE:
+		step(c, EVENT_REPLACE, m->text);
+		break;
+	case MSG_STOPPING:
+		step(c, EVENT_STOPPING, NULL);
+		break;
+	case MSG_PONG:
+		break;
+	case MSG_UNKNOWN:
+		p->report.messages_skipped++;
+		break;
+	case MSG_FAULT:
+		fault(c, m->text);
+		break;
+	case MSG_KIND_MAX:
+		break;
+	}
+}
+
+static bool
+is_control(const struct msg *m)
+{
+	return m->kind != MSG_APPLICATION && m->kind != MSG_READY_BARE && m->kind != MSG_FAULT;
+}
+
+static bool
+on_frame(void *arg, enum frame_kind kind, const char *data, size_t len)
+{
+	struct channel *c = arg;
+	struct msg m;
+
+	c->cost += 1 + (unsigned)(len / CHANNEL_TOKEN_BYTES);
+	c->proc->report.messages_in++;
+	if (kind == FRAME_TOO_LONG) {
+		if (len >= strlen(CHANNEL_CONTROL_HEAD) &&
+		    memcmp(data, CHANNEL_CONTROL_HEAD, strlen(CHANNEL_CONTROL_HEAD)) == 0)
+			fault(c, "control message longer than message_max");
+		else
+			c->proc->report.messages_skipped++;
+		return !c->closed;
+	}
+	msg_decode(data, len, &m);
+	if (is_control(&m) && !c->speaks)
+		first_word(c);
+	if (!c->closed)
+		take(c, &m);
+	msg_done(&m);
+	return !c->closed;
+}
+
+/* The worker closed its end. A frame that was not finished is no fault of its own: a worker that
+ * is being killed leaves one, too, and its end is on the way. The core gives it a grace. */
+static void
+take_end(struct channel *c)
+{
+	bool cut = c->reader.len > 0;
+
+	c->ended = true;
+	(void)uv_poll_stop(&c->poll);
+	if (cut)
+		c->proc->report.faults++;
+	if (c->speaks)
+		step(c, EVENT_CHANNEL_CLOSED, NULL);
+}
+
+/* Reads one portion. False: nothing is there, or nothing will come. */
+static bool
+read_once(struct channel *c)
+{
+	static char buf[CHANNEL_READ_BYTES]; /* one thread, never used across a return */
+	ssize_t n;
+
+	do {
+		n = recv(c->fd, buf, sizeof(buf), MSG_DONTWAIT);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+		return false;
+	if (n <= 0) {
+		take_end(c);
+		return false;
+	}
+	c->cost = 0;
+	(void)frame_reader_feed(
+	    &c->reader, buf, (size_t)n, on_frame, c); /* -ENOMEM: one line lost */
+	return !c->closed;
+}
+
+static void
+on_poll(uv_poll_t *h, int status, int events)
+{
+	struct channel *c = h->data;
+
+	if (status < 0) {
+		take_end(c);
+		return;
+	}
+	if (events & UV_WRITABLE)
+		flush(c);
+	if ((events & UV_READABLE) && read_once(c) && !throttle_take(&c->throttle, c->cost))
+		c->paused = true;
+	arm(c);
+}
+
+struct channel *
+channel_open(struct proc *p, int fd, size_t message_max)
+{
+	struct channel *c = mem_calloc(1, sizeof(*c));
+
+	if (!c || uv_poll_init(&p->loop->uv, &c->poll, fd) < 0) {
+		mem_free(c);
+		fd_close(&fd);
+		return NULL;
+	}
+	c->proc = p;
+	c->fd = fd;
+	frame_reader_init(&c->reader, message_max);
+	outq_init(&c->queue, CHANNEL_QUEUE_BYTES);
+	(void)throttle_init(&c->throttle, &p->loop->uv, on_refilled, c); /* cannot fail */
+	c->poll.data = c->throttle.timer.data = c;
+	c->handles = 2;
+	arm(c);
+	return c;
+}
+
+void
+channel_drain(struct channel *c)
+{
+	if (!c || c->ended)
+		return;
+	for (int i = 0; i < CHANNEL_DRAIN_READS && !c->closed; i++)
+		if (!read_once(c))
+			break;
+}
+
+void
+channel_close(struct channel *c)
+{
+	if (!c || c->closed)
+		return;
+	c->closed = true;
+	uv_close((uv_handle_t *)&c->poll, on_closed);
+	throttle_close(&c->throttle, on_closed);
+	fd_close(&c->fd);
+}
+
+void
+channel_send_drain(struct channel *c, uint64_t deadline_ms)
+{
+	struct str line = {0};
+
+	if (!c || !c->speaks)
+		return;
+	msg_add_drain(&line, deadline_ms);
+	(void)push(c, &line, false); /* lost without memory: the core's deadline goes on */
+}
+
+void
+channel_send_leader(struct channel *c, bool leads)
+{
+	struct str line = {0};
+
+	if (!c || !c->speaks)
+		return;
+	msg_add_leader(&line, leads);
+	(void)push(c, &line, false);
+}
+
+static bool
+send_to_slot(struct loop *l, const struct slot *s, const struct str *line)
+{
+	struct proc *p = s->current ? procs_find(l, s->current->id) : NULL;
+	struct str copy = {0};
+
+	if (!p || !p->channel || !p->channel->speaks || p->channel->ended)
+		return false;
+	str_add_n(&copy, line->data, line->len);
+	if (!push(p->channel, &copy, true))
+		return false;
+	p->report.messages_out++;
+	return true;
+}
+
+unsigned
+channel_send_message(
+    struct loop *l, const char *app, int slot, int not_slot, const char *from, const json_t *data)
+{
+	const struct app *a = core_find_app(l->core, app);
+	struct str line = {0};
+	unsigned sent = 0;
+
+	if (!a)
+		return 0;
+	msg_add_message(&line, from, data);
+	for (unsigned i = 0; i < a->slots_len && !str_failed(&line); i++) {
+		if ((slot >= 0 && i != (unsigned)slot) || (int)i == not_slot)
+			continue;
+		sent += send_to_slot(l, a->slots[i], &line);
+	}
+	str_free(&line);
+	return sent;
+}
+
+uint64_t
+channel_dropped(const struct channel *c)
+{
+	return c ? c->queue.dropped : 0;
+}

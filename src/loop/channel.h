@@ -1,0 +1,40 @@
+/*
+ * channel: the master's end of a worker's socketpair (brood-protocol(7)). Frames in become
+ * events of the core, reports and messages to siblings; control lines go out through a bounded
+ * queue. Who a worker is, is known by the descriptor, never by what it says.
+ *
+ * Nothing is sent to a worker that has not spoken brood first: it might be any program.
+ */
+#ifndef BROOD_LOOP_CHANNEL_H
+#define BROOD_LOOP_CHANNEL_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct loop;
+struct proc;
+struct channel;
+
+#define CHANNEL_QUEUE_BYTES (1024 * 1024)
+
+/* Takes fd (a non-blocking stream socket) over, on failure too. NULL without memory. */
+struct channel *channel_open(struct proc *p, int fd, size_t message_max);
+/* The worker is dead: takes what it said last (bounded), as if it had been read in time. */
+void channel_drain(struct channel *c);
+void channel_close(struct channel *c);	/* NULL is fine; frees itself */
+
+/* For a worker that does not speak brood these do nothing. */
+void channel_send_drain(struct channel *c, uint64_t deadline_ms);
+void channel_send_leader(struct channel *c, bool leads);
+
+/* Message to the worker in one slot of app, or with slot < 0 to all of them, from `from`
+ * ("web.2", or "brood" for `brood send`). Returns for how many it was queued: workers that
+ * serve and speak brood. not_slot: left out of "all", -1 = nobody. */
+unsigned channel_send_message(struct loop *l, const char *app, int slot, int not_slot,
+    const char *from, const json_t *data);
+/* Lines lost so far because the worker does not read. */
+uint64_t channel_dropped(const struct channel *c);
+
+#endif

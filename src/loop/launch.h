@@ -1,0 +1,59 @@
+/*
+ * launch: a configuration made ready to spawn from. Whatever can be wrong with the world (no
+ * such user, program, directory; port in use; log directory missing) is found here, before a
+ * running worker is touched (C5, C6). What a generation resolved, it keeps: real path of program
+ * and directory, ids, environment.
+ */
+#ifndef BROOD_LOOP_LAUNCH_H
+#define BROOD_LOOP_LAUNCH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "conf/conf.h"
+#include "core/event.h"
+#include "ctl/command.h"
+#include "sys/spawn.h"
+
+struct loop;
+struct err;
+struct launch;
+struct listener;
+
+int launch_init(struct loop *l, struct err *e);
+/* After the first configuration: sockets of the service manager that nobody asked for go. */
+void launch_settle(struct loop *l);
+/* Exit code of broodd that goes with the last failure of launch_prepare(). */
+int launch_exit_code(const struct loop *l);
+
+/* Prepares app (of conf, which is kept alive by a reference) for `workers` slots: listeners that
+ * are not open yet are opened, those that are stay. On failure nothing has changed. */
+int launch_prepare(struct loop *l, struct conf *conf, const struct conf_app *app, unsigned workers,
+    struct launch **ret, struct err *e);
+/* Only looks, for broodd -t, which must work beside the running instance: no port is opened. All
+ * that is wrong, one a line, in e. */
+int launch_check(const struct conf *conf, const struct conf_app *app, bool run_as_root, struct err *e);
+void launch_free(struct loop *l, struct launch *launch);	/* also closes listeners that no launch
+								 * uses any more */
+const struct conf_app *launch_conf(const struct launch *launch);
+/* Whether workers run as another user than the master, and as whom. */
+bool launch_user(const struct launch *launch, uid_t *ret_uid, gid_t *ret_gid);
+/* /dev/null, open for reading and writing as long as the table lives. */
+int launch_null_fd(const struct loop *l);
+/* Same files (device, inode, size, mtime) as when it was prepared? 1, or 0 and *ret_what. */
+int launch_verify(const struct launch *launch, const char **ret_what);
+
+/* Fills spec for one worker; strings live until the next call. fds 0..: /dev/null or the first
+ * listener, out, err, listeners of the slot, channel, ready fd. */
+int launch_fill_spec(struct loop *l, struct launch *launch, unsigned slot, unsigned generation,
+    unsigned workers, int out_fd, int err_fd, int channel_fd, int ready_fd, const char *notify_path,
+    struct spawn_spec *ret);
+/* balance = kernel: one socket per slot and listener up to `workers`. */
+int launch_open_slots(struct loop *l, struct launch *launch, unsigned workers, struct err *e);
+void launch_close_slots(struct loop *l, const char *app, unsigned workers);
+size_t launch_listeners(struct loop *l, const char *app, struct listener_info *ret, size_t max);
+/* All listeners closed, socket files removed: the last thing a master does. */
+void launch_done(struct loop *l);
+
+#endif

@@ -1,0 +1,268 @@
+/*
+ * spec: one worker out of a launch: its words, variables, descriptors and limits. What is handed
+ * out lives until the next worker's.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "loop/launch.h"
+#include "loop/loop.h"
+#include "loop/prepared.h"
+
+#define LISTEN_PID_ROOM 11 /* digits of a pid and the terminator */
+#define WORKER_VARS     16 /* variables that tell workers of a generation apart */
+
+void
+scratch_reset(struct scratch *s)
+{
+	for (size_t i = 0; s->argv && s->argv[i]; i++)
+		free(s->argv[i]);
+	mem_free(s->argv);
+	for (size_t i = 0; i < s->own_vars_len; i++)
+		mem_free(s->own_vars[i]);
+	mem_free(s->own_vars);
+	mem_free(s->envp);
+	mem_free(s->fds);
+	*s = (struct scratch){0};
+}
+
+static int
+fill_argv(struct scratch *s, const struct launch *la, unsigned slot, unsigned generation)
+{
+	size_t n = 0;
+
+	while (la->argv[n])
+		n++;
+	s->argv = mem_calloc(n + 1, sizeof(*s->argv));
+	if (!s->argv)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		s->argv[i] = conf_expand_worker(la->argv[i], la->app->name, slot, generation);
+		if (!s->argv[i])
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/* 0..2, the slot's listeners, the channel, the descriptor for readiness; a gap before the last
+ * one is filled with /dev/null. Returns the number of the channel. */
+static int
+fill_fds(struct launch_table *t, const struct launch *la, unsigned slot, const int given[4],
+    int *ret_len)
+{
+	size_t listeners = la->app->listen_len;
+	int wanted = given[3] >= 0 ? la->app->ready_fd : -1;
+	int channel, n = 3;
+	int *fds;
+
+	fds = t->scratch.fds =
+	    mem_calloc(listeners + 5 + (wanted > 0 ? (size_t)wanted : 0), sizeof(int));
+	if (!fds)
+		return -ENOMEM;
+	fds[0] = t->null_fd;
+	if (la->app->take == TAKE_STDIN && listeners > 0)
+		fds[0] = listener_fd(la->listeners[0], slot);
+	fds[1] = given[0];
+	fds[2] = given[1];
+	for (size_t i = 0; i < listeners; i++)
+		fds[n++] = listener_fd(la->listeners[i], slot);
+	if (n == wanted)
+		fds[n++] = given[3];
+	channel = n;
+	fds[n++] = given[2];
+	while (wanted >= n)
+		fds[n] = n == wanted ? given[3] : t->null_fd, n++;
+	*ret_len = n;
+	return channel;
+}
+
+static void add_var(struct scratch *s, size_t room, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* room: bytes to spare behind the text. A failure shows as a missing string. */
+static void
+add_var(struct scratch *s, size_t room, const char *fmt, ...)
+{
+	va_list ap;
+	int len;
+	char *text;
+
+	va_start(ap, fmt);
+	len = vsnprintf(NULL, 0, fmt, ap);
+	va_end(ap);
+	text = mem_calloc(1, (size_t)len + 1 + room);
+	if (text) {
+		va_start(ap, fmt);
+		vsnprintf(text, (size_t)len + 1, fmt, ap);
+		va_end(ap);
+	}
+	s->own_vars[s->own_vars_len++] = text;
+}
+
+static void
+add_listener_vars(struct scratch *s, const struct launch *la)
+{
+	struct str names = {0};
+	uint16_t port = 0;
+
+	for (size_t i = 0; i < la->app->listen_len; i++) {
+		str_addf(&names, "%s%s", i > 0 ? ":" : "", la->app->listen[i].name);
+		if (port == 0 && la->app->listen[i].kind == LISTEN_TCP)
+			port = la->listeners[i]->port;
+	}
+	add_var(s, 0, "LISTEN_FDS=%zu", la->app->listen_len);
+	add_var(s, 0, "LISTEN_FDNAMES=%s", str_text(&names));
+	str_free(&names);
+	if (port != 0 && !la->own_port)
+		add_var(s, 0, "PORT=%u", (unsigned)port);
+}
+
+/* A variable of the configuration that may hold %(slot) and the like; NULL: pass it as it is. */
+static const struct conf_env *
+needs_expansion(const struct launch *la, const char *var)
+{
+	for (size_t i = 0; strchr(var, '%') && i < la->app->env_len; i++) {
+		const struct conf_env *c = &la->app->env[i];
+		size_t len = strlen(c->name);
+
+		if (strncmp(var, c->name, len) == 0 && var[len] == '=')
+			return strchr(c->value, '%') ? c : NULL;
+	}
+	return NULL;
+}
+
+static void
+add_expanded_vars(struct scratch *s, const struct launch *la, unsigned slot, unsigned generation)
+{
+	for (size_t i = 0; i < la->env.len; i++) {
+		const struct conf_env *c = needs_expansion(la, la->env.vars[i]);
+		char *value;
+
+		if (!c)
+			continue;
+		value = conf_expand_worker(c->value, la->app->name, slot, generation);
+		if (value)
+			add_var(s, 0, "%s=%s", c->name, value);
+		else
+			s->own_vars[s->own_vars_len++] = NULL;
+		free(value);
+	}
+}
+
+static int
+fill_envp(struct scratch *s, const struct launch *la)
+{
+	size_t n = 0;
+
+	s->envp = mem_calloc(la->env.len + s->own_vars_len + 1, sizeof(*s->envp));
+	if (!s->envp)
+		return -ENOMEM;
+	for (size_t i = 0; i < s->own_vars_len; i++) {
+		if (!s->own_vars[i])
+			return -ENOMEM;
+		s->envp[n++] = s->own_vars[i];
+	}
+	for (size_t i = 0; i < la->env.len; i++) {
+		bool overruled =
+		    (strncmp(la->env.vars[i], "PORT=", 5) == 0 && !la->own_port) ||
+		    (strncmp(la->env.vars[i], "NODE_APP_INSTANCE=", 18) == 0 && !la->own_instance);
+
+		if (!overruled && !needs_expansion(la, la->env.vars[i]))
+			s->envp[n++] = la->env.vars[i];
+	}
+	return 0;
+}
+
+static cpu_set_t
+pick_cpus(const struct launch *la, unsigned slot)
+{
+	unsigned nth = slot % (unsigned)CPU_COUNT(&la->cpus);
+	cpu_set_t one;
+
+	if (strcmp(la->app->cpu_affinity, "auto") != 0)
+		return la->cpus;
+	CPU_ZERO(&one);
+	for (unsigned cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+		if (!CPU_ISSET(cpu, &la->cpus) || nth-- > 0)
+			continue;
+		CPU_SET(cpu, &one);
+		break;
+	}
+	return one;
+}
+
+static void
+fill_limits(const struct loop *l, const struct launch *la, unsigned slot, struct spawn_spec *spec)
+{
+	const struct conf_app *app = la->app;
+
+	spec->change_user = la->change_user;
+	if (la->change_user) {
+		spec->uid = la->user.uid;
+		spec->gid = la->user.gid;
+		spec->groups = la->user.groups;
+		spec->groups_len = la->user.groups_len;
+	}
+	/* Ours is for our own files; the program's is the launcher's, as without brood. */
+	spec->umask = app->umask >= 0 ? app->umask : (int)l->options.umask;
+	spec->limit_nofile = app->limit_nofile;
+	spec->limit_core = app->limit_core;
+	spec->nice = app->nice;
+	spec->oom_score_adj = app->oom_score_adj;
+	spec->no_new_privs = app->no_new_privs;
+	spec->death_signal = app->stop_signal;
+	spec->set_affinity = app->cpu_affinity != NULL;
+	if (spec->set_affinity)
+		spec->affinity = pick_cpus(la, slot);
+}
+
+int
+launch_fill_spec(struct loop *l, struct launch *la, unsigned slot, unsigned generation,
+    unsigned workers, int out_fd, int err_fd, int channel_fd, int ready_fd, const char *notify_path,
+    struct spawn_spec *ret)
+{
+	const int given[4] = {out_fd, err_fd, channel_fd, ready_fd};
+	struct scratch *s = &l->launches->scratch;
+	struct spawn_spec spec = {0};
+	int channel, r;
+
+	scratch_reset(s);
+	channel = fill_fds(l->launches, la, slot, given, &spec.fds_len);
+	if (channel < 0)
+		return channel;
+	r = fill_argv(s, la, slot, generation);
+	if (r < 0)
+		return r;
+	s->own_vars = mem_calloc(WORKER_VARS + la->app->env_len, sizeof(*s->own_vars));
+	if (!s->own_vars)
+		return -ENOMEM;
+	add_var(s, LISTEN_PID_ROOM, "LISTEN_PID=");
+	add_listener_vars(s, la);
+	add_var(s, 0, "BROOD_APP=%s", la->app->name);
+	add_var(s, 0, "BROOD_SLOT=%u", slot);
+	add_var(s, 0, "BROOD_WORKERS=%u", workers);
+	add_var(s, 0, "BROOD_GENERATION=%u", generation);
+	add_var(s, 0, "BROOD_CHANNEL_FD=%d", channel);
+	if (!la->own_instance)
+		add_var(s, 0, "NODE_APP_INSTANCE=%u", slot);
+	if (notify_path)
+		add_var(s, 0, "NOTIFY_SOCKET=%s", notify_path);
+	add_expanded_vars(s, la, slot, generation);
+	r = fill_envp(s, la);
+	if (r < 0)
+		return r;
+	fill_limits(l, la, slot, &spec);
+	spec.path = la->program;
+	spec.argv = s->argv;
+	spec.envp = s->envp;
+	spec.listen_pid = s->own_vars[0] + strlen("LISTEN_PID=");
+	spec.directory = la->directory;
+	spec.fds = s->fds;
+	*ret = spec;
+	return 0;
+}

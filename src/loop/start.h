@@ -1,0 +1,25 @@
+/*
+ * start: one worker from a wish to a process. For procs.c alone.
+ */
+#ifndef BROOD_LOOP_START_H
+#define BROOD_LOOP_START_H
+
+#include <sys/types.h>
+
+#include "core/event.h"
+
+struct loop;
+struct launch;
+
+struct start_request {
+	worker_id worker;
+	char app[49];
+	unsigned slot, generation;
+	struct launch *launch;		/* the core keeps it until it has our answer */
+};
+
+/* 0 with the pid, or a negative errno and what could not be done. */
+int start_worker(struct loop *l, const struct start_request *q, pid_t *ret_pid,
+    const char **ret_what);
+
+#endif
