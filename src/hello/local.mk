@@ -1,0 +1,36 @@
+# brood-hello: the embedded worker. It uses nothing of the other rooms. All but main.c is a
+# library, so that the tests and fuzz targets link what they try.
+#
+# llhttp_machine.c and llhttp_api.c include llhttp's sources from where configure found them, by -isystem, so that
+# their warnings stay theirs.
+hello_cppflags = $(AM_CPPFLAGS) -isystem $(LLHTTP_SRCDIR) -isystem $(LLHTTP_INCLUDEDIR)
+
+noinst_LTLIBRARIES += src/hello/libhello.la
+src_hello_libhello_la_SOURCES = \
+	src/hello/answer.c \
+	src/hello/answer.h \
+	src/hello/channel.c \
+	src/hello/channel.h \
+	src/hello/conn.c \
+	src/hello/conn.h \
+	src/hello/control.c \
+	src/hello/control.h \
+	src/hello/http.c \
+	src/hello/http.h \
+	src/hello/listeners.c \
+	src/hello/listeners.h \
+	src/hello/llhttp_api.c \
+	src/hello/llhttp_machine.c \
+	src/hello/page.c \
+	src/hello/page.h \
+	src/hello/route.c \
+	src/hello/route.h \
+	src/hello/server.c \
+	src/hello/server.h
+src_hello_libhello_la_CPPFLAGS = $(hello_cppflags)
+HELLO_LIBS = src/hello/libhello.la $(UV_LIBS)
+
+pkglibexec_PROGRAMS += brood-hello
+brood_hello_SOURCES = src/hello/main.c
+brood_hello_CPPFLAGS = $(hello_cppflags)
+brood_hello_LDADD = $(HELLO_LIBS)
