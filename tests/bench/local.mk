@@ -1,0 +1,14 @@
+# Long runs, not part of "make check": soak loads and kills, bench measures.
+# Both scripts print what they did and exit non-zero when a promise was not kept.
+check_PROGRAMS += tests/bench/floor tests/bench/load tests/bench/plain_worker
+EXTRA_DIST += tests/bench/run tests/soak/run tests/lib/cluster.bash
+
+soak: all $(check_PROGRAMS)
+	top_srcdir=$(abs_top_srcdir) top_builddir=$(abs_top_builddir) \
+		$(abs_top_srcdir)/tests/soak/run $(SOAK_FLAGS)
+
+bench: all $(check_PROGRAMS)
+	top_srcdir=$(abs_top_srcdir) top_builddir=$(abs_top_builddir) \
+		$(abs_top_srcdir)/tests/bench/run $(BENCH_FLAGS)
+
+.PHONY: soak bench
