@@ -1,0 +1,20 @@
+# What the tests share. Helper programs are built by "make check".
+check_PROGRAMS += tests/lib/corral tests/lib/freeport
+EXTRA_DIST += tests/lib/common.bash tests/lib/slots.bash tests/lib/shapes.py tests/lib/fake_master.py tests/lib/holder.py
+
+# The worker that misbehaves as told, and a network that is slow and loses packets.
+check_PROGRAMS += tests/lib/badworker tests/lib/slowlink
+tests_lib_badworker_SOURCES = \
+	tests/lib/badworker.c \
+	tests/lib/badworker.h \
+	tests/lib/badworker_dump.c \
+	tests/lib/badworker_modes.c \
+	tests/lib/badworker_options.c
+
+# Keeps a process from ending, as one that hangs in the kernel.
+check_PROGRAMS += tests/lib/undead
+
+# For LD_PRELOAD: lets memory end on command. -rpath makes libtool build it as a shared library.
+check_LTLIBRARIES += tests/lib/nomem.la
+tests_lib_nomem_la_SOURCES = tests/lib/nomem.c
+tests_lib_nomem_la_LDFLAGS = -module -avoid-version -shared -rpath /nowhere

@@ -1,0 +1,37 @@
+# Process tests: the real programs. NNN-subject.bats; numbers run from basic to subtle.
+# system_tests = tests/system/010-start.bats ...
+system_tests = \
+	tests/system/001-smoke.bats \
+	tests/system/005-hello.bats \
+	tests/system/020-notify.bats \
+	tests/system/030-messages.bats \
+	tests/system/040-verbs.bats \
+	tests/system/050-policies.bats \
+	tests/system/060-output.bats \
+	tests/system/065-control.bats \
+	tests/system/070-faults-p.bats \
+	tests/system/071-faults-f.bats \
+	tests/system/072-faults-s.bats \
+	tests/system/073-faults-m.bats \
+	tests/system/074-faults-x.bats \
+	tests/system/075-faults-t.bats \
+	tests/system/076-faults-w.bats \
+	tests/system/080-faults-c.bats \
+	tests/system/081-faults-n.bats \
+	tests/system/085-errors.bats \
+	tests/system/090-programs.bats \
+	tests/system/cli_client.bats
+if HAVE_BATS
+TESTS += $(system_tests)
+endif
+EXTRA_DIST += $(system_tests)
+EXTRA_DIST += tests/lib/state.bash \
+	tests/system/programs/echo.py \
+	tests/system/programs/server.js \
+	tests/system/programs/server.py \
+	tests/system/programs/talk.py \
+	tests/system/programs/wsgi.py
+
+# Not of bats: the load tests speak TAP themselves.
+TESTS += tests/system/090-load.tap
+EXTRA_DIST += tests/system/090-load.tap
