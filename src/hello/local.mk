@@ -32,5 +32,8 @@ HELLO_LIBS = src/hello/libhello.la $(UV_LIBS)
 
 pkglibexec_PROGRAMS += brood-hello
 brood_hello_SOURCES = src/hello/main.c
+if SANITIZERS
+brood_hello_SOURCES += tests/lib/no_leak_search.c
+endif
 brood_hello_CPPFLAGS = $(hello_cppflags)
 brood_hello_LDADD = $(HELLO_LIBS)

@@ -449,16 +449,6 @@ catch_signals(void)
 	(void)sigprocmask(SIG_BLOCK, &set, &waiting_mask);
 }
 
-/* For the address sanitizer, if there is one: the search for leaks stops the process by a tracer
- * and hangs for ever when a CONT comes then, as a master sends it after the stop signal. */
-const char *__asan_default_options(void);
-
-const char *
-__asan_default_options(void)
-{
-	return "detect_leaks=0";
-}
-
 int
 main(int argc, char **argv)
 {

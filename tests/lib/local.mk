@@ -9,7 +9,8 @@ tests_lib_badworker_SOURCES = \
 	tests/lib/badworker.h \
 	tests/lib/badworker_dump.c \
 	tests/lib/badworker_modes.c \
-	tests/lib/badworker_options.c
+	tests/lib/badworker_options.c \
+	tests/lib/no_leak_search.c
 
 # Keeps a process from ending, as one that hangs in the kernel.
 check_PROGRAMS += tests/lib/undead
