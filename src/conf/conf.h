@@ -19,11 +19,30 @@
 struct str;
 
 enum conf_exit_when { EXIT_WHEN_NEVER, EXIT_WHEN_ALL_FAILED, EXIT_WHEN_ALL_EXITED, EXIT_WHEN_MAX };
-enum conf_balance { BALANCE_SHARED, BALANCE_KERNEL, BALANCE_MAX };
+/* even, sticky and cpu are steered (core/steer); the master itself accepts for dispatch. */
+enum conf_balance {
+	BALANCE_SHARED,
+	BALANCE_KERNEL,
+	BALANCE_EVEN,
+	BALANCE_STICKY,
+	BALANCE_CPU,
+	BALANCE_DISPATCH,
+	BALANCE_MAX,
+};
 enum conf_take { TAKE_AUTO, TAKE_FDS, TAKE_STDIN, TAKE_MAX };
 enum conf_tristate { TRI_AUTO, TRI_YES, TRI_NO, TRI_MAX };
-enum conf_ready { READY_AUTO, READY_NOTIFY, READY_CHANNEL, READY_FD, READY_DELAY, READY_MAX };
-enum conf_drain { DRAIN_AUTO, DRAIN_SELF, DRAIN_MAX };
+enum conf_ready {
+	READY_AUTO,
+	READY_NOTIFY,
+	READY_CHANNEL,
+	READY_FD,
+	READY_DELAY,
+	READY_TCP, /* it accepts a connection of the master's */
+	READY_HTTP, /* it answers one with a status of 200 to 399 */
+	READY_MAX,
+};
+/* auto: quiet where the app is steered and the worker has not spoken brood, else self. */
+enum conf_drain { DRAIN_AUTO, DRAIN_SELF, DRAIN_QUIET, DRAIN_MAX };
 enum conf_restart { RESTART_ALWAYS, RESTART_ON_FAILURE, RESTART_NEVER, RESTART_MAX };
 enum conf_orphans { ORPHANS_LEAVE, ORPHANS_MAX };
 enum conf_log_kind { LOG_TO_INHERIT, LOG_TO_PASS, LOG_TO_NONE, LOG_TO_FILE, LOG_TO_MAX };
@@ -92,6 +111,7 @@ struct conf_app {
 	enum conf_ready ready;
 	int ready_fd;			/* READY_FD */
 	uint64_t ready_delay_ms;	/* READY_DELAY */
+	char *ready_path;		/* READY_HTTP, begins with a slash */
 	uint64_t ready_timeout_ms;
 	enum conf_drain drain;
 	int stop_signal;
@@ -106,6 +126,11 @@ struct conf_app {
 	unsigned crash_burst;
 	uint64_t crash_refill_ms;
 	unsigned max_surge, max_unavailable, max_generations;
+	uint64_t stall_after_ms;	/* a queue that never got shorter for so long is stalled */
+	uint64_t watchdog_ms;		/* stalled for so long: replaced by force; 0 = never */
+	char *probe_path;		/* health probe by HTTP, NULL = none */
+	uint64_t probe_interval_ms, probe_timeout_ms;
+	unsigned probe_failures;	/* so many in a row: replaced gracefully */
 	size_t message_max;
 	enum conf_orphans orphans;
 	enum conf_log_kind log;

@@ -17,12 +17,21 @@ enum action_kind {
 	ACTION_SPAWN, /* fork worker; -> SPAWNED or SPAWN_FAILED */
 	ACTION_SIGNAL, /* signal to the worker, or to its process group */
 	ACTION_DRAIN, /* "drain" over the channel */
+	ACTION_PING, /* "ping" over the channel -> ALIVE */
 	ACTION_LEADER, /* tell the worker whether it leads */
 	ACTION_VERIFY, /* are the files of launch still what they were? -> VERIFIED */
 	ACTION_FORGET, /* launch is not used any more */
 	ACTION_SLOT_GONE, /* the app now has `slots` slots; higher ones lost their last
 					 * worker: per-slot listeners may go */
 	ACTION_APP_GONE, /* the app was removed and its last worker is dead */
+	ACTION_STEER, /* app->steer changed: new connections go there from now on */
+	ACTION_RING_GIVE, /* an empty wait set and all listeners for the worker that asked */
+	ACTION_RING_JOIN, /* its set is filled, owner first; siblings line up behind */
+	ACTION_RING_CUT, /* its set is emptied: it can accept nothing more */
+	ACTION_KICK, /* a connection is stranded at `seat`: register it anew in worker's set */
+	ACTION_RESCUE, /* give the queue of `seat` to the others, where that is safe */
+	ACTION_WATCH, /* of a leaving worker: -> EMPTIED or QUIET */
+	ACTION_PROBE, /* -> PROBED */
 	ACTION_TRANSITION, /* a worker or a slot changed state: log, events, progress */
 	ACTION_NOTE, /* something worth a line and an event */
 	ACTION_OBITUARY, /* a worker's end, after its last transition */
@@ -48,6 +57,13 @@ enum note_kind {
 	NOTE_SCALED,
 	NOTE_APP_STOPPED,
 	NOTE_SIGNAL_SENT, /* an operator's: what comes of it has its cause here */
+	NOTE_STALLED,
+	NOTE_RECOVERED,
+	NOTE_STRANDED, /* left its queue or requests behind when its time was over */
+	NOTE_PROBE_FAILED,
+	NOTE_HELD_OFF, /* nobody serves: new clients shall try again */
+	NOTE_DRAINED,
+	NOTE_RESUMED,
 	NOTE_SHUTDOWN,
 	NOTE_KIND_MAX,
 };
@@ -61,12 +77,21 @@ enum reply_code {
 
 #define ACTION_TEXT_MAX 240
 
+/* What ACTION_WATCH waits for. */
+enum watch_kind {
+	WATCH_NONE, /* not any more */
+	WATCH_EMPTY, /* its seat's queue is empty for 10 ms, and the handshakes that were under
+		      * way when the watch began are over */
+	WATCH_QUIET, /* no connection of it and its descendants has a request inside */
+};
+
 struct action {
 	enum action_kind kind;
 	worker_id worker; /* 0 = none */
 	pid_t pid; /* of that worker, 0 = none */
 	char app[49]; /* "" = the cluster */
 	int slot; /* -1 = none */
+	unsigned seat; /* of the worker: which of its slot's twin sockets */
 	unsigned generation;
 	void *launch; /* SPAWN, VERIFY, FORGET */
 	union {
@@ -80,6 +105,18 @@ struct action {
 		struct {
 			bool leads;
 		} leader;
+		struct {
+			bool alone; /* nobody else may read its seat: it may be any program */
+		} spawn;
+		struct {
+			unsigned neighbours; /* RING_GIVE: 0 = all */
+		} ring;
+		struct {
+			enum watch_kind kind;
+		} watch;
+		struct {
+			enum probe_kind kind;
+		} probe;
 		struct {
 			unsigned slots;
 		} slot_gone;

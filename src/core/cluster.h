@@ -35,12 +35,36 @@ struct history_entry {
 	char reason[40];		/* cut: `why` shows the last one whole */
 };
 
+/*
+ * Where new connections go. A slot of a steered app has two seats, twin sockets of one group: a
+ * worker holds one of them, its replacement the other, so that a rollout can test the new one for
+ * real, switch at one instant, and cut the old one off with no help from it.
+ */
+enum steer_mode {
+	STEER_NONE, /* nothing was steered yet */
+	STEER_SERVE, /* to the seats of the table */
+	STEER_HOLD, /* held off: clients shall try again (the parked member) */
+};
+
+struct steer_seat {
+	uint16_t slot;
+	uint8_t seat;
+};
+
+struct steer_table {
+	enum steer_mode mode;
+	struct steer_seat *seats; /* in order of slots */
+	unsigned len, cap;
+};
+
 /* Program, configuration and limits that workers of one number share. */
 struct generation {
 	unsigned number;
 	const struct conf_app *conf;
 	void *launch;
 	unsigned workers; /* slots that its configuration asks for */
+	bool steered; /* as in core_target */
+	bool ring; /* a worker of it asked for its wait set: all will */
 	unsigned refs; /* slots, workers, app, rollout, queued operations */
 };
 
@@ -61,12 +85,22 @@ struct worker {
 	bool spawning; /* ACTION_SPAWN is out and not answered */
 	bool speaks; /* sent a control message */
 	bool leads;
+	unsigned seat; /* 0 or 1 */
+	bool on_ring; /* reads by a wait set of the master's (tiers T1, T2) */
+	unsigned neighbours; /* as it asked: 0 = all (T2) */
+	unsigned queue_len; /* of its seat, when last looked at */
+	uint64_t queue_since_us; /* that queue has not got shorter since; 0 = it is empty */
+	uint64_t stalled_us; /* STALLED or asked by the watchdog in vain since; 0 = neither */
+	unsigned probe_failures; /* in a row */
+	bool pinged; /* and has not answered */
 	bool written_off; /* survived KILL for CORE_KILL_WAIT_MS */
 	int operator_signal; /* last signal sent on an operator's word */
 	int exec_error; /* EVENT_EXEC_FAILED: errno, else 0 */
 	enum cause replace_cause; /* READY: shall be replaced for this when the timer fires */
 	char replace_reason[ACTION_TEXT_MAX];
 	struct timer timer; /* what it means depends on state and step */
+	struct timer check; /* READY, STALLED: next ping */
+	struct timer probe; /* READY: next health probe */
 	struct worker *next_leaving; /* in slot->leaving */
 	UT_hash_handle by_id;
 };
@@ -80,6 +114,9 @@ struct slot {
 	struct worker *current; /* idle, starting or ready */
 	struct worker *next; /* replacement on its way, while current serves */
 	struct worker *leaving; /* draining and stopping ones */
+	unsigned seat; /* the one in use: of current, or of the last one */
+	bool drained; /* by an operator: wants no worker until resumed */
+	uint64_t stalls;
 	struct backoff backoff;
 	struct timer timer; /* SLOT_BACKOFF: next start */
 	char reason[ACTION_TEXT_MAX];
@@ -90,13 +127,23 @@ struct slot {
 	unsigned history_at; /* count of entries ever; newest is (at - 1) % LEN */
 };
 
-enum op_kind { OP_START, OP_STOP, OP_RESTART, OP_RELOAD, OP_SCALE, OP_KIND_MAX };
+enum op_kind {
+	OP_START,
+	OP_STOP,
+	OP_RESTART,
+	OP_RELOAD,
+	OP_SCALE,
+	OP_DRAIN,
+	OP_RESUME,
+	OP_KIND_MAX,
+};
 
 /* One operation on one app; the head of app->ops runs, the others wait. */
 struct op {
 	enum op_kind kind;
 	struct generation *target; /* RELOAD, RESTART, or NULL */
 	unsigned workers; /* SCALE */
+	int slot; /* DRAIN, RESUME: -1 = all */
 	bool running;
 	bool starting; /* RESTART: past its stop */
 	struct request **requests; /* who waits for it */
@@ -145,6 +192,9 @@ struct app {
 	struct request **going; /* requests that wait for the app to be gone */
 	size_t going_len;
 	struct worker *leader;
+	struct steer_table steer; /* as it was last given out */
+	bool steer_stale; /* something changed that it depends on */
+	bool held_off; /* until a worker is ready again */
 	uint64_t starts, deaths; /* counters since the master's start */
 	struct app *next;
 };

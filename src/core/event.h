@@ -31,6 +31,8 @@ enum event_kind {
 	EVENT_SCALE,
 	EVENT_KILL, /* one worker gets a signal */
 	EVENT_SIGNAL, /* all workers of an app get a signal */
+	EVENT_DRAIN, /* one slot, all of an app, or (app NULL) of every app: sockets stay */
+	EVENT_RESUME,
 	EVENT_SHUTDOWN,
 	/* outcomes of actions */
 	EVENT_SPAWNED,
@@ -47,11 +49,41 @@ enum event_kind {
 	EVENT_PROTOCOL_FAULT, /* its channel was closed for what it sent */
 	EVENT_CHANNEL_CLOSED, /* it closed the channel, having spoken brood on it */
 	EVENT_EXTEND, /* asked for more time (EXTEND_TIMEOUT_USEC) */
+	EVENT_RING, /* asks for its wait set */
+	EVENT_ALIVE, /* answered a ping */
+	/* sockets */
+	EVENT_QUEUES, /* a look at the accept queues of an app, while any is not empty */
+	EVENT_EMPTIED, /* outcome of ACTION_WATCH: nothing is queued or half-open at its seat */
+	EVENT_QUIET, /* outcome of ACTION_WATCH: no connection has a request inside */
+	EVENT_PROBED, /* outcome of ACTION_PROBE */
 	EVENT_KIND_MAX,
 };
 
 /* How a worker became ready. */
-enum ready_by { READY_BY_NOTIFY, READY_BY_CHANNEL, READY_BY_FD, READY_BY_TIME, READY_BY_MAX };
+enum ready_by {
+	READY_BY_NOTIFY,
+	READY_BY_CHANNEL,
+	READY_BY_FD,
+	READY_BY_TIME,
+	READY_BY_ACCEPT, /* it took a connection of the master's */
+	READY_BY_HTTP, /* and answered it */
+	READY_BY_MAX,
+};
+
+/* A connection of the master's to one worker, over its real listener. */
+enum probe_kind {
+	PROBE_NONE, /* ACTION_PROBE: give up what is under way */
+	PROBE_ACCEPT, /* tried until it is accepted */
+	PROBE_HTTP, /* tried until it is answered well (readiness) */
+	PROBE_HEALTH, /* tried once, within probe_timeout */
+	PROBE_KIND_MAX,
+};
+
+/* The accept queue of one seat (core/cluster.h). */
+struct queue_sample {
+	unsigned slot, seat;
+	unsigned len, limit;
+};
 
 enum shutdown_mode {
 	SHUTDOWN_NONE,
@@ -67,6 +99,7 @@ struct core_target {
 	const struct conf_app *conf; /* lives as long as launch */
 	void *launch; /* what the loop needs to spawn this generation */
 	unsigned workers;
+	bool steered; /* its listeners have twin sockets and a program that can be swapped */
 };
 
 struct event {
@@ -87,6 +120,9 @@ struct event {
 			unsigned slot;
 			int signal;
 		} kill;
+		struct {
+			int slot; /* -1 = all */
+		} drain; /* DRAIN, RESUME */
 		struct {
 			int signal;
 		} signal;
@@ -125,11 +161,27 @@ struct event {
 		struct {
 			uint64_t us;
 		} extend;
+		struct {
+			unsigned neighbours; /* whose listeners it reads, too; 0 = all */
+		} ring;
+		struct {
+			const struct queue_sample *items;
+			size_t len;
+		} queues;
+		struct {
+			bool unknown; /* it can't be told here: do not wait */
+		} quiet;
+		struct {
+			enum probe_kind kind;
+			bool ok;
+			const char *what; /* "503 Service Unavailable", "no answer within 5s" */
+		} probed;
 	};
 };
 
 const char *event_kind_to_string(enum event_kind kind);
 const char *ready_by_to_string(enum ready_by by);
+const char *probe_kind_to_string(enum probe_kind kind);
 const char *shutdown_mode_to_string(enum shutdown_mode mode);
 
 #endif

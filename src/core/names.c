@@ -14,6 +14,7 @@ static const char *const worker_states[WORKER_STATE_MAX] = {
     [WORKER_IDLE] = "idle",
     [WORKER_STARTING] = "starting",
     [WORKER_READY] = "ready",
+    [WORKER_STALLED] = "stalled",
     [WORKER_DRAINING] = "draining",
     [WORKER_STOPPING] = "stopping",
     [WORKER_DEAD] = "dead",
@@ -22,6 +23,8 @@ static const char *const worker_states[WORKER_STATE_MAX] = {
 static const char *const leave_steps[LEAVE_STEP_MAX] = {
     [LEAVE_NONE] = "none",
     [LEAVE_DELAY] = "delay",
+    [LEAVE_CUT] = "cut",
+    [LEAVE_QUIET] = "quiet",
     [LEAVE_ASKED] = "asked",
     [LEAVE_AGREED] = "agreed",
     [LEAVE_SIGNALLED] = "signalled",
@@ -57,6 +60,8 @@ static const char *const causes[CAUSE_MAX] = {
     [CAUSE_PROTOCOL] = "protocol",
     [CAUSE_CHANNEL] = "channel",
     [CAUSE_REQUEST] = "request",
+    [CAUSE_WATCHDOG] = "watchdog",
+    [CAUSE_PROBE] = "probe",
     [CAUSE_RELOAD] = "reload",
     [CAUSE_ROLLOUT_FAILED] = "rollout_failed",
     [CAUSE_SCALE] = "scale",
@@ -74,6 +79,8 @@ static const char *const event_kinds[EVENT_KIND_MAX] = {
     [EVENT_SCALE] = "scale",
     [EVENT_KILL] = "kill",
     [EVENT_SIGNAL] = "signal",
+    [EVENT_DRAIN] = "drain",
+    [EVENT_RESUME] = "resume",
     [EVENT_SHUTDOWN] = "shutdown",
     [EVENT_SPAWNED] = "spawned",
     [EVENT_SPAWN_FAILED] = "spawn_failed",
@@ -87,17 +94,32 @@ static const char *const event_kinds[EVENT_KIND_MAX] = {
     [EVENT_PROTOCOL_FAULT] = "protocol_fault",
     [EVENT_CHANNEL_CLOSED] = "channel_closed",
     [EVENT_EXTEND] = "extend",
+    [EVENT_RING] = "ring",
+    [EVENT_ALIVE] = "alive",
+    [EVENT_QUEUES] = "queues",
+    [EVENT_EMPTIED] = "emptied",
+    [EVENT_QUIET] = "quiet",
+    [EVENT_PROBED] = "probed",
 };
 
 static const char *const action_kinds[ACTION_KIND_MAX] = {
     [ACTION_SPAWN] = "spawn",
     [ACTION_SIGNAL] = "signal",
     [ACTION_DRAIN] = "drain",
+    [ACTION_PING] = "ping",
     [ACTION_LEADER] = "leader",
     [ACTION_VERIFY] = "verify",
     [ACTION_FORGET] = "forget",
     [ACTION_SLOT_GONE] = "slot_gone",
     [ACTION_APP_GONE] = "app_gone",
+    [ACTION_STEER] = "steer",
+    [ACTION_RING_GIVE] = "ring_give",
+    [ACTION_RING_JOIN] = "ring_join",
+    [ACTION_RING_CUT] = "ring_cut",
+    [ACTION_KICK] = "kick",
+    [ACTION_RESCUE] = "rescue",
+    [ACTION_WATCH] = "watch",
+    [ACTION_PROBE] = "probe",
     [ACTION_TRANSITION] = "transition",
     [ACTION_NOTE] = "note",
     [ACTION_OBITUARY] = "obituary",
@@ -122,6 +144,13 @@ static const char *const note_kinds[NOTE_KIND_MAX] = {
     [NOTE_SCALED] = "scaled",
     [NOTE_APP_STOPPED] = "app_stopped",
     [NOTE_SIGNAL_SENT] = "signal_sent",
+    [NOTE_STALLED] = "stalled",
+    [NOTE_RECOVERED] = "recovered",
+    [NOTE_STRANDED] = "stranded",
+    [NOTE_PROBE_FAILED] = "probe_failed",
+    [NOTE_HELD_OFF] = "held_off",
+    [NOTE_DRAINED] = "drained",
+    [NOTE_RESUMED] = "resumed",
     [NOTE_SHUTDOWN] = "shutdown",
 };
 
@@ -130,6 +159,15 @@ static const char *const ready_bys[READY_BY_MAX] = {
     [READY_BY_CHANNEL] = "channel",
     [READY_BY_FD] = "fd",
     [READY_BY_TIME] = "time",
+    [READY_BY_ACCEPT] = "accept",
+    [READY_BY_HTTP] = "http",
+};
+
+static const char *const probe_kinds[PROBE_KIND_MAX] = {
+    [PROBE_NONE] = "none",
+    [PROBE_ACCEPT] = "accept",
+    [PROBE_HTTP] = "http",
+    [PROBE_HEALTH] = "health",
 };
 
 static const char *const shutdown_modes[SHUTDOWN_MODE_MAX] = {
@@ -146,7 +184,9 @@ static const char *const shutdown_modes[SHUTDOWN_MODE_MAX] = {
 static const unsigned worker_successors[WORKER_STATE_MAX] = {
     [WORKER_IDLE] = BIT(WORKER_STARTING) | BIT(WORKER_DEAD),
     [WORKER_STARTING] = BIT(WORKER_READY) | BIT(WORKER_STOPPING) | BIT(WORKER_DEAD),
-    [WORKER_READY] = BIT(WORKER_DRAINING) | BIT(WORKER_DEAD),
+    [WORKER_READY] = BIT(WORKER_STALLED) | BIT(WORKER_DRAINING) | BIT(WORKER_DEAD),
+    [WORKER_STALLED] = BIT(WORKER_READY) | BIT(WORKER_DRAINING) | BIT(WORKER_STOPPING) |
+                       BIT(WORKER_DEAD),
     [WORKER_DRAINING] = BIT(WORKER_STOPPING) | BIT(WORKER_DEAD),
     [WORKER_STOPPING] = BIT(WORKER_DEAD),
     [WORKER_DEAD] = 0,
@@ -217,6 +257,12 @@ const char *
 note_kind_to_string(enum note_kind kind)
 {
 	return NAME_OF(note_kinds, kind);
+}
+
+const char *
+probe_kind_to_string(enum probe_kind kind)
+{
+	return NAME_OF(probe_kinds, kind);
 }
 
 const char *

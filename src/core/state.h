@@ -11,6 +11,7 @@ enum worker_state {
 	WORKER_IDLE, /* wanted, no process yet */
 	WORKER_STARTING, /* a process, not ready */
 	WORKER_READY,
+	WORKER_STALLED, /* ready, but takes nothing: new connections go round it */
 	WORKER_DRAINING, /* finishes what it has; its slot counts on it no more */
 	WORKER_STOPPING, /* got a signal that shall end it */
 	WORKER_DEAD, /* reaped, or never was */
@@ -21,6 +22,8 @@ enum worker_state {
 enum leave_step {
 	LEAVE_NONE,
 	LEAVE_DELAY, /* draining: keeps accepting for drain_delay */
+	LEAVE_CUT, /* draining: steered away, its queue not empty yet */
+	LEAVE_QUIET, /* draining: some of its connections have a request inside */
 	LEAVE_ASKED, /* draining: asked over the channel, no word yet */
 	LEAVE_AGREED, /* draining: said that it is stopping */
 	LEAVE_SIGNALLED, /* stopping: stop_signal and CONT sent */
@@ -61,6 +64,8 @@ enum cause {
 	CAUSE_PROTOCOL,
 	CAUSE_CHANNEL, /* closed its channel and stayed */
 	CAUSE_REQUEST, /* asked to be replaced */
+	CAUSE_WATCHDOG, /* stalled for too long */
+	CAUSE_PROBE, /* its health probe failed too often */
 	CAUSE_RELOAD,
 	CAUSE_ROLLOUT_FAILED, /* new generation taken back */
 	CAUSE_SCALE,

@@ -20,6 +20,13 @@
 
 struct err;
 
+/* How the sockets of one address are shared out. */
+enum listener_shape {
+	LISTENER_ONE,			/* one for all workers */
+	LISTENER_PER_SLOT,		/* balance = kernel: one a slot, the kernel's hash */
+	LISTENER_STEERED,		/* two a slot (seats), a program that we swap */
+};
+
 struct listener {
 	char *key;
 	char *path;			/* UNIX */
@@ -27,7 +34,9 @@ struct listener {
 	uid_t uid;
 	gid_t gid;
 	enum conf_listen_kind kind;
-	bool per_slot;			/* balance = kernel: one socket a slot */
+	enum listener_shape shape;
+	unsigned base;			/* STEERED: slots opened at first */
+	int plug[2];			/* STEERED: see sys/queue.h; -1 = not opened yet */
 	bool nonblocking;
 	bool inherited;			/* from the service manager: its file is not ours */
 	int backlog;
@@ -58,7 +67,13 @@ void listener_put(struct listener_table *t, struct listener *ls);
 int listener_grow(struct listener *ls, const struct conf_listen *conf, unsigned workers,
     struct err *e);
 void listener_shrink(struct listener *ls, unsigned workers);
-/* The socket for a slot. */
-int listener_fd(const struct listener *ls, unsigned slot);
+/* The socket for a seat of a slot (seat 0 where there are no twins). */
+int listener_fd(const struct listener *ls, unsigned slot, unsigned seat);
+/* STEERED: where that socket is in its group. Twins lie apart (all seats 0 of the slots opened at
+ * first, then all seats 1), so that an app at rest is one run for sys/steer; slots that came later
+ * follow in pairs. */
+unsigned listener_index(const struct listener *ls, unsigned slot, unsigned seat);
+/* Slots that have sockets: 1 for ONE. */
+unsigned listener_slots(const struct listener *ls);
 
 #endif

@@ -183,6 +183,16 @@ perform(struct loop *l, const struct action *a)
 	case ACTION_APP_GONE:
 		forget_app(l, a->app);
 		break;
+	case ACTION_PING:
+	case ACTION_STEER:
+	case ACTION_RING_GIVE:
+	case ACTION_RING_JOIN:
+	case ACTION_RING_CUT:
+	case ACTION_KICK:
+	case ACTION_RESCUE:
+	case ACTION_WATCH:
+	case ACTION_PROBE:
+		break;
 	case ACTION_TRANSITION:
 		tell_transition(l, a);
 		break;
