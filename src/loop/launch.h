@@ -46,8 +46,8 @@ int launch_verify(const struct launch *launch, const char **ret_what);
 
 /* Fills spec for one worker; strings live until the next call. fds 0..: /dev/null or the first
  * listener, out, err, listeners of the slot, channel, ready fd. */
-int launch_fill_spec(struct loop *l, struct launch *launch, unsigned slot, unsigned generation,
-    unsigned workers, int out_fd, int err_fd, int channel_fd, int ready_fd, const char *notify_path,
+int launch_fill_spec(struct loop *l, struct launch *launch, unsigned slot, unsigned seat,
+    unsigned generation, unsigned workers, int out_fd, int err_fd, int channel_fd, int ready_fd, const char *notify_path,
     struct spawn_spec *ret);
 /* balance = kernel: one socket per slot and listener up to `workers`. */
 int launch_open_slots(struct loop *l, struct launch *launch, unsigned workers, struct err *e);

@@ -200,13 +200,21 @@ make_spec(const struct conf_app *app, const struct conf_listen *conf, struct lis
 	return 0;
 }
 
+static enum listener_shape
+shape_wanted(const struct conf_app *app, const struct conf_listen *conf)
+{
+	bool kernel = app->balance == BALANCE_KERNEL && conf->kind == LISTEN_TCP;
+
+	return kernel ? LISTENER_PER_SLOT : LISTENER_ONE;
+}
+
 static int
 open_new(struct listener_table *t, const struct conf_app *app, const struct conf_listen *conf,
     unsigned workers, struct listener **ret, struct err *e)
 {
 	struct listener *ls = listener_new(t, conf->key, conf->kind);
-	bool per_slot = app->balance == BALANCE_KERNEL && conf->kind == LISTEN_TCP;
-	unsigned count = per_slot && workers > 1 ? workers : 1;
+	enum listener_shape shape = shape_wanted(app, conf);
+	unsigned count = shape == LISTENER_PER_SLOT && workers > 1 ? workers : 1;
 	struct listen_spec spec;
 	int r;
 
@@ -226,7 +234,7 @@ open_new(struct listener_table *t, const struct conf_app *app, const struct conf
 		return r;
 	}
 	ls->len = count;
-	ls->per_slot = per_slot;
+	ls->shape = shape;
 	ls->nonblocking = spec.nonblocking;
 	ls->backlog = conf->backlog;
 	ls->mode = spec.mode;
@@ -240,7 +248,7 @@ static int
 check_unchanged(const struct listener *ls, const struct conf_app *app,
     const struct conf_listen *conf, struct err *e)
 {
-	bool per_slot = app->balance == BALANCE_KERNEL && conf->kind == LISTEN_TCP;
+	enum listener_shape shape = shape_wanted(app, conf);
 	const char *what = NULL;
 	struct listen_spec spec;
 	int r = make_spec(app, conf, &spec, e);
@@ -248,8 +256,8 @@ check_unchanged(const struct listener *ls, const struct conf_app *app,
 	if (r < 0)
 		return r;
 	if (ls->inherited)
-		what = per_slot ? "balance = kernel" : NULL;
-	else if (ls->per_slot != per_slot)
+		what = shape == LISTENER_PER_SLOT ? "balance = kernel" : NULL;
+	else if (ls->shape != shape)
 		what = "another balance";
 	else if (ls->nonblocking != spec.nonblocking)
 		what = "another nonblocking";
@@ -308,7 +316,7 @@ listener_grow(struct listener *ls, const struct conf_listen *conf, unsigned work
 	struct listen_spec spec;
 	int r;
 
-	if (!ls->per_slot || workers <= ls->len)
+	if (ls->shape != LISTENER_PER_SLOT || workers <= ls->len)
 		return 0;
 	r = reserve(ls, workers);
 	if (r < 0)
@@ -335,14 +343,32 @@ listener_grow(struct listener *ls, const struct conf_listen *conf, unsigned work
 void
 listener_shrink(struct listener *ls, unsigned workers)
 {
-	if (!ls->per_slot)
+	if (ls->shape != LISTENER_PER_SLOT)
 		return;
 	while (ls->len > workers && ls->len > 1)
 		fd_close(&ls->fds[--ls->len]);
 }
 
-int
-listener_fd(const struct listener *ls, unsigned slot)
+unsigned
+listener_slots(const struct listener *ls)
 {
-	return ls->fds[ls->per_slot && slot < ls->len ? slot : 0];
+	return ls->shape == LISTENER_STEERED ? ls->len / 2 : ls->len;
+}
+
+unsigned
+listener_index(const struct listener *ls, unsigned slot, unsigned seat)
+{
+	return slot < ls->base ? seat * ls->base + slot : 2 * slot + seat;
+}
+
+int
+listener_fd(const struct listener *ls, unsigned slot, unsigned seat)
+{
+	unsigned i = 0;
+
+	if (ls->shape == LISTENER_STEERED)
+		i = listener_index(ls, slot, seat);
+	else if (ls->shape == LISTENER_PER_SLOT)
+		i = slot;
+	return ls->fds[i < ls->len ? i : 0];
 }

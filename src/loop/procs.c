@@ -324,6 +324,7 @@ procs_spawn(struct loop *l, const struct action *a)
 	}
 	q->request.worker = a->worker;
 	q->request.slot = a->slot < 0 ? 0 : (unsigned)a->slot;
+	q->request.seat = a->seat;
 	q->request.generation = a->generation;
 	q->request.launch = a->launch;
 	memcpy(q->request.app, a->app, sizeof(q->request.app));

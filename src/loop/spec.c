@@ -52,8 +52,8 @@ fill_argv(struct scratch *s, const struct launch *la, unsigned slot, unsigned ge
 /* 0..2, the slot's listeners, the channel, the descriptor for readiness; a gap before the last
  * one is filled with /dev/null. Returns the number of the channel. */
 static int
-fill_fds(struct launch_table *t, const struct launch *la, unsigned slot, const int given[4],
-    int *ret_len)
+fill_fds(struct launch_table *t, const struct launch *la, unsigned slot, unsigned seat,
+    const int given[4], int *ret_len)
 {
 	size_t listeners = la->app->listen_len;
 	int wanted = given[3] >= 0 ? la->app->ready_fd : -1;
@@ -66,11 +66,11 @@ fill_fds(struct launch_table *t, const struct launch *la, unsigned slot, const i
 		return -ENOMEM;
 	fds[0] = t->null_fd;
 	if (la->app->take == TAKE_STDIN && listeners > 0)
-		fds[0] = listener_fd(la->listeners[0], slot);
+		fds[0] = listener_fd(la->listeners[0], slot, seat);
 	fds[1] = given[0];
 	fds[2] = given[1];
 	for (size_t i = 0; i < listeners; i++)
-		fds[n++] = listener_fd(la->listeners[i], slot);
+		fds[n++] = listener_fd(la->listeners[i], slot, seat);
 	if (n == wanted)
 		fds[n++] = given[3];
 	channel = n;
@@ -222,8 +222,8 @@ fill_limits(const struct loop *l, const struct launch *la, unsigned slot, struct
 }
 
 int
-launch_fill_spec(struct loop *l, struct launch *la, unsigned slot, unsigned generation,
-    unsigned workers, int out_fd, int err_fd, int channel_fd, int ready_fd, const char *notify_path,
+launch_fill_spec(struct loop *l, struct launch *la, unsigned slot, unsigned seat,
+    unsigned generation, unsigned workers, int out_fd, int err_fd, int channel_fd, int ready_fd, const char *notify_path,
     struct spawn_spec *ret)
 {
 	const int given[4] = {out_fd, err_fd, channel_fd, ready_fd};
@@ -232,7 +232,7 @@ launch_fill_spec(struct loop *l, struct launch *la, unsigned slot, unsigned gene
 	int channel, r;
 
 	scratch_reset(s);
-	channel = fill_fds(l->launches, la, slot, given, &spec.fds_len);
+	channel = fill_fds(l->launches, la, slot, seat, given, &spec.fds_len);
 	if (channel < 0)
 		return channel;
 	r = fill_argv(s, la, slot, generation);

@@ -187,7 +187,7 @@ prepare(struct loop *l, struct proc *p, const struct start_request *q, struct en
 	if (r < 0)
 		return r;
 	*ret_what = "environment";
-	r = launch_fill_spec(l, q->launch, q->slot, q->generation, workers_of(l, q->app),
+	r = launch_fill_spec(l, q->launch, q->slot, q->seat, q->generation, workers_of(l, q->app),
 	    x->worker_out, x->worker_err, x->channel[1], x->line[1], p->notify_path, spec);
 	if (r < 0)
 		return r;

@@ -14,7 +14,7 @@ struct launch;
 struct start_request {
 	worker_id worker;
 	char app[49];
-	unsigned slot, generation;
+	unsigned slot, seat, generation;
 	struct launch *launch;		/* the core keeps it until it has our answer */
 };
 

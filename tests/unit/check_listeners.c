@@ -85,7 +85,7 @@ START_TEST(a_group_grows_from_one_and_shrinks_again)
 	ck_assert_uint_eq(ls->len, 1);
 	ck_assert_int_eq(listener_grow(ls, &address, 3, &e), 0);
 	ck_assert_uint_eq(ls->len, 3);
-	ck_assert_int_ne(listener_fd(ls, 0), listener_fd(ls, 2));
+	ck_assert_int_ne(listener_fd(ls, 0, 0), listener_fd(ls, 2, 0));
 	listener_shrink(ls, 2);
 	ck_assert_uint_eq(ls->len, 2);
 	listener_shrink(ls, 0);
@@ -99,7 +99,7 @@ START_TEST(shared_ones_have_one_socket_for_all_slots)
 	struct listener *ls = get(4);
 
 	ck_assert_int_eq(listener_grow(ls, &address, 9, &e), 0);
-	ck_assert_int_eq(listener_fd(ls, 0), listener_fd(ls, 8));
+	ck_assert_int_eq(listener_fd(ls, 0, 0), listener_fd(ls, 8, 0));
 }
 END_TEST
 
@@ -144,7 +144,7 @@ START_TEST(N5_an_inherited_socket_is_used_for_its_address)
 	snprintf(key, sizeof(key), "tcp:127.0.0.1:%u", (unsigned)ntohs(sin.sin_port));
 	address.key = key;
 	ls = get(4);
-	ck_assert_int_eq(listener_fd(ls, 3), fd);
+	ck_assert_int_eq(listener_fd(ls, 3, 0), fd);
 	ck_assert_uint_eq(ls->port, ntohs(sin.sin_port));
 	ck_assert_uint_eq(listeners_close_unused(&table), 0);
 }
