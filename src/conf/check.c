@@ -58,22 +58,79 @@ check_ready(struct load *l, const struct raw_section *s)
 		    app->ready_fd, first);
 }
 
+static size_t
+count_listeners(const struct conf_app *app, enum conf_listen_kind kind)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < app->listen_len; i++)
+		n += app->listen[i].kind == kind;
+	return n;
+}
+
+/* even is the default, and so says nothing about what there is to listen on. */
 static void
 check_listeners(struct load *l, const struct raw_section *s)
 {
 	const struct conf_app *app = s->app;
-	size_t tcp = 0;
+	size_t tcp = count_listeners(app, LISTEN_TCP);
+	const struct key *key = &schema[schema_find(SECTION_APP, "balance")];
 
-	for (size_t i = 0; i < app->listen_len; i++)
-		tcp += app->listen[i].kind == LISTEN_TCP;
-	if (app->balance == BALANCE_KERNEL && tcp == 0)
+	if ((app->balance == BALANCE_KERNEL || app->balance == BALANCE_STICKY ||
+	        app->balance == BALANCE_CPU) &&
+	    tcp == 0)
 		load_error(l, place_of(l, s, "balance"),
-		    "balance = kernel is for TCP, and [%s] has no "
+		    "balance = %s is for TCP, and [%s] has no "
 		    "TCP address; write balance = shared",
+		    key->choices[app->balance], s->text);
+	if (app->balance == BALANCE_DISPATCH && tcp + count_listeners(app, LISTEN_UNIX) == 0)
+		load_error(l, place_of(l, s, "balance"),
+		    "balance = dispatch hands over connections, and [%s] has no address that "
+		    "takes any; add a listen, TCP or UNIX",
 		    s->text);
 	if (app->take == TAKE_STDIN && app->listen_len == 0)
 		load_error(l, place_of(l, s, "take"),
 		    "take = stdin, but [%s] has no listen; add one", s->text);
+	else if (app->take == TAKE_STDIN && app->balance == BALANCE_DISPATCH)
+		load_error(l, place_of(l, s, "take"),
+		    "take = stdin, but with balance = dispatch workers get connections over their "
+		    "channel, and no listener; write take = fds");
+}
+
+/* What needs a connection of the master's own to one given worker. */
+static void
+check_addressable(struct load *l, const struct raw_section *s)
+{
+	const struct conf_app *app = s->app;
+	bool steered = app->balance == BALANCE_EVEN || app->balance == BALANCE_STICKY ||
+	               app->balance == BALANCE_CPU;
+	const struct {
+		bool wanted;
+		const char *key, *value;
+	} users[] = {{app->ready == READY_TCP, "ready", "tcp"},
+	    {app->ready == READY_HTTP, "ready", "http:/path"},
+	    {app->probe_path != NULL, "probe", "http:/path"},
+	    {app->drain == DRAIN_QUIET, "drain", "quiet"}};
+
+	if (steered && count_listeners(app, LISTEN_TCP) > 0)
+		return;
+	for (size_t i = 0; i < sizeof(users) / sizeof(users[0]); i++) {
+		if (users[i].wanted)
+			load_error(l, place_of(l, s, users[i].key),
+			    "%s = %s needs a worker that can be addressed: balance = even, sticky "
+			    "or cpu and a TCP listen",
+			    users[i].key, users[i].value);
+	}
+}
+
+static void
+check_stall(struct load *l, const struct raw_section *s)
+{
+	const struct conf_app *app = s->app;
+
+	if (app->watchdog_ms > 0 && app->watchdog_ms <= app->stall_after_ms)
+		load_error(l, place_of(l, s, "watchdog"),
+		    "watchdog is no longer than stall_after; raise it, 10s for instance");
 }
 
 /* "web.2" is slot 2 of web on the command line. */
@@ -112,6 +169,8 @@ check_conf(struct load *l)
 			continue;
 		check_name(l, s);
 		check_listeners(l, s);
+		check_addressable(l, s);
+		check_stall(l, s);
 		check_ready(l, s);
 		check_rollout(l, s);
 	}

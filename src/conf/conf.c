@@ -44,6 +44,8 @@ conf_app_free(struct conf_app *app)
 	mem_free(app->group);
 	mem_free(app->cpu_affinity);
 	mem_free(app->log_path);
+	mem_free(app->ready_path);
+	mem_free(app->probe_path);
 	mem_free(app);
 }
 

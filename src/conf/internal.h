@@ -126,7 +126,7 @@ const char *schema_section_name(enum section_kind section);
 extern const struct key_type type_text, type_name, type_path, type_bool, type_count, type_integer,
     type_duration, type_size, type_bytes, type_limit, type_choice, type_octal, type_signal;
 extern const struct key_type type_argv, type_workers, type_listen, type_ready, type_codes,
-    type_rate, type_log, type_affinity, type_env_file, type_include;
+    type_rate, type_log, type_affinity, type_env_file, type_include, type_probe;
 /* "FILE:LINE:COL: key = value: text". Always returns -EINVAL. */
 int value_error(const struct value *v, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Replaces *field by a copy. 0 or -ENOMEM. */

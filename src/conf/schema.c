@@ -28,8 +28,13 @@ static const char *const exit_whens[] = {[EXIT_WHEN_NEVER] = "never",
     [EXIT_WHEN_ALL_FAILED] = "all-failed",
     [EXIT_WHEN_ALL_EXITED] = "all-exited",
     [EXIT_WHEN_MAX] = NULL};
-static const char *const balances[] = {
-    [BALANCE_SHARED] = "shared", [BALANCE_KERNEL] = "kernel", [BALANCE_MAX] = NULL};
+static const char *const balances[] = {[BALANCE_SHARED] = "shared",
+    [BALANCE_KERNEL] = "kernel",
+    [BALANCE_EVEN] = "even",
+    [BALANCE_STICKY] = "sticky",
+    [BALANCE_CPU] = "cpu",
+    [BALANCE_DISPATCH] = "dispatch",
+    [BALANCE_MAX] = NULL};
 static const char *const takes[] = {
     [TAKE_AUTO] = "auto", [TAKE_FDS] = "fds", [TAKE_STDIN] = "stdin", [TAKE_MAX] = NULL};
 static const char *const tristates[] = {
@@ -39,9 +44,13 @@ static const char *const readies[] = {[READY_AUTO] = "auto",
     [READY_CHANNEL] = "channel",
     [READY_FD] = "fd",
     [READY_DELAY] = "delay",
+    [READY_TCP] = "tcp",
+    [READY_HTTP] = "http",
     [READY_MAX] = NULL};
-static const char *const drains[] = {
-    [DRAIN_AUTO] = "auto", [DRAIN_SELF] = "self", [DRAIN_MAX] = NULL};
+static const char *const drains[] = {[DRAIN_AUTO] = "auto",
+    [DRAIN_SELF] = "self",
+    [DRAIN_QUIET] = "quiet",
+    [DRAIN_MAX] = NULL};
 static const char *const restarts[] = {[RESTART_ALWAYS] = "always",
     [RESTART_ON_FAILURE] = "on-failure",
     [RESTART_NEVER] = "never",
@@ -123,10 +132,12 @@ const struct key schema[] = {
 	.help = "Address to serve: HOST:PORT, [V6]:PORT, *:PORT (all addresses, IPv4 and IPv6), "
 		"unix:/PATH?mode=0660&owner=USER&group=GROUP or udp:HOST:PORT; with ?backlog=N and "
 		"?name=NAME. Repeats."},
-    {IN_APP(balance), .name = "balance", .type = &type_choice, .choices = balances, .def = "shared",
+    {IN_APP(balance), .name = "balance", .type = &type_choice, .choices = balances, .def = "even",
 	.fixed = true,
-	.help = "How connections find a worker: shared (one socket for all) or kernel (one for each "
-		"slot, chosen by the kernel's hash; see brood.conf(5) for its price)."},
+	.help = "How TCP connections find a worker: even (at random among those that serve), sticky "
+		"(by the client's address), cpu (by the CPU that got the packet), kernel (the "
+		"kernel's hash; see brood.conf(5) for its price), shared (one socket for all) or "
+		"dispatch (the master accepts and hands over)."},
     {IN_APP(take), .name = "take", .type = &type_choice, .choices = takes, .def = "auto",
 	.help = "How a worker gets its sockets: fds (from descriptor 3 on, LISTEN_FDS) or stdin (the "
 		"first one as descriptor 0). auto means fds."},
@@ -135,13 +146,15 @@ const struct key schema[] = {
 	.help = "Whether the sockets are non-blocking when a worker gets them. auto means no."},
     {.section = SECTION_APP, .name = "ready", .type = &type_ready, .def = "auto",
 	.help = "How a worker says that it is ready: notify (READY=1 to NOTIFY_SOCKET), channel, "
-		"fd:N (a line on descriptor N), delay:DURATION, or auto: the first of notify and "
-		"channel, else alive for a second."},
+		"fd:N (a line on descriptor N), delay:DURATION, tcp (it accepts a connection), "
+		"http:/PATH (it answers a request), or auto: the first of notify and channel, else "
+		"it accepts a connection, or is alive for a second."},
     {IN_APP(ready_timeout_ms), .name = "ready_timeout", .type = &type_duration, .min = 1 * MS,
 	.max = DAY, .def = "1m", .help = "How long a worker may take until it is ready."},
     {IN_APP(drain), .name = "drain", .type = &type_choice, .choices = drains, .def = "auto",
-	.help = "Who sees to it that a leaving worker finishes its work: self, the program. auto "
-		"means self."},
+	.help = "Who sees to it that a leaving worker finishes its work: self (the program) or "
+		"quiet (the master waits until no connection has a request inside). auto means "
+		"quiet for programs that do not speak to brood, where that can be told."},
     {IN_APP(drain_delay_ms), .name = "drain_delay", .type = &type_duration, .max = DAY,
 	.def = "0s",
 	.help = "How long a leaving worker goes on accepting before it is told to stop."},
@@ -180,6 +193,25 @@ const struct key schema[] = {
 	.def = "2",
 	.help = "How many generations may live at a time; beyond, the oldest that drains is given "
 		"stop_timeout."},
+    {IN_APP(stall_after_ms), .name = "stall_after", .type = &type_duration, .min = 1 * MS,
+	.max = 10 * SECONDS, .def = "3ms",
+	.help = "How long a worker's queue of connections may wait without getting shorter, before "
+		"new ones go round it."},
+    {IN_APP(watchdog_ms), .name = "watchdog", .type = &type_duration, .max = DAY, .def = "0s",
+	.help = "How long a worker may stay like that, or leave the master's pings unanswered, "
+		"until it is replaced by force. 0 means for ever."},
+    {.section = SECTION_APP, .name = "probe", .type = &type_probe, .def = "none",
+	.help = "A health probe of each ready worker: http:/PATH, answered well by a status of 200 "
+		"to 399; or none."},
+    {IN_APP(probe_interval_ms), .name = "probe_interval", .type = &type_duration,
+	.min = 100 * MS, .max = DAY, .def = "10s",
+	.help = "Time between two health probes of a worker."},
+    {IN_APP(probe_timeout_ms), .name = "probe_timeout", .type = &type_duration, .min = 1 * MS,
+	.max = 3600 * SECONDS, .def = "5s",
+	.help = "How long the answer to a health probe may take."},
+    {IN_APP(probe_failures), .name = "probe_failures", .type = &type_count, .min = 1, .max = 1000,
+	.def = "3",
+	.help = "So many failed health probes in a row, and the worker is replaced, gracefully."},
     {IN_APP(message_max), .name = "message_max", .type = &type_size, .min = KIB,
 	.max = 16 * KIB * KIB, .def = "64K", .help = "The longest message on a worker's channel."},
     {IN_APP(orphans), .name = "orphans", .type = &type_choice, .choices = orphans, .def = "leave",

@@ -17,6 +17,7 @@
 #define READY_FD_MAX       255
 #define READY_DELAY_MAX_MS (24 * 3600 * UINT64_C(1000))
 #define RESTARTS_MAX       1000
+#define HTTP_PATH_MAX      1024
 
 /* words holds argc terminated texts, one behind the other. */
 static char **
@@ -222,6 +223,27 @@ print_listen(const struct key *key, const void *base, struct str *out)
 		str_addf(out, "%s%s", i > 0 ? "\n" : "", app->listen[i].text);
 }
 
+/* http:/PATH: what stands in a request line, as it is. */
+static int
+parse_http_path(const struct value *v, char **ret_path)
+{
+	const char *path = v->text + strlen("http:");
+	size_t n = 0;
+
+	while (path[n] > ' ' && path[n] < 0x7f)
+		n++;
+	if (path[0] != '/' || path[1] == '/')
+		return value_error(v,
+		    "write http: and a path, such as http:/healthz; the address is the app's own");
+	if (path[n] != '\0')
+		return value_error(v,
+		    "at character %zu: not allowed in a path; write it as %%XX",
+		    strlen("http:") + n + 1);
+	if (n > HTTP_PATH_MAX)
+		return value_error(v, "the path is longer than %d characters", HTTP_PATH_MAX);
+	return set_text(ret_path, path);
+}
+
 static int
 parse_ready(const struct value *v)
 {
@@ -243,13 +265,20 @@ parse_ready(const struct value *v)
 		app->ready_delay_ms = value;
 		return 0;
 	}
-	for (int i = READY_AUTO; i <= READY_CHANNEL; i++) {
+	if (strncmp(v->text, "http:", 5) == 0) {
+		app->ready = READY_HTTP;
+		return parse_http_path(v, &app->ready_path);
+	}
+	for (int i = READY_AUTO; i < READY_MAX; i++) {
+		if (i == READY_FD || i == READY_DELAY || i == READY_HTTP)
+			continue;
 		if (strcmp(v->text, conf_ready_to_string((enum conf_ready)i)) == 0) {
 			app->ready = (enum conf_ready)i;
 			return 0;
 		}
 	}
-	return value_error(v, "write auto, notify, channel, fd:N or delay:DURATION");
+	return value_error(
+	    v, "write auto, notify, channel, fd:N, delay:DURATION, tcp or http:/PATH");
 }
 
 static void
@@ -266,6 +295,34 @@ print_ready(const struct key *key, const void *base, struct str *out)
 		units_format_duration_ms(app->ready_delay_ms, buf, sizeof(buf));
 		str_addf(out, ":%s", buf);
 	}
+	if (app->ready == READY_HTTP)
+		str_addf(out, ":%s", app->ready_path);
+}
+
+static int
+parse_probe(const struct value *v)
+{
+	struct conf_app *app = v->base;
+
+	if (strncmp(v->text, "http:", 5) == 0)
+		return parse_http_path(v, &app->probe_path);
+	if (strcmp(v->text, "none") != 0)
+		return value_error(v, "write none, or http:/PATH such as http:/healthz");
+	mem_free(app->probe_path);
+	app->probe_path = NULL;
+	return 0;
+}
+
+static void
+print_probe(const struct key *key, const void *base, struct str *out)
+{
+	const struct conf_app *app = base;
+
+	(void)key;
+	if (app->probe_path)
+		str_addf(out, "http:%s", app->probe_path);
+	else
+		str_add(out, "none");
 }
 
 static int
@@ -393,6 +450,7 @@ const struct key_type type_argv = {"command", parse_argv, print_argv};
 const struct key_type type_workers = {"workers", parse_workers, print_workers};
 const struct key_type type_listen = {"address", parse_listen, print_listen};
 const struct key_type type_ready = {"readiness", parse_ready, print_ready};
+const struct key_type type_probe = {"probe", parse_probe, print_probe};
 const struct key_type type_rate = {"rate", parse_rate, print_rate};
 const struct key_type type_log = {"log", parse_log, print_log};
 const struct key_type type_env_file = {"path", parse_env_file, print_nothing};

@@ -124,7 +124,6 @@ static const struct fault faults[] = {
     {"C2 key of the master in an app", APP "run_dir = /x\n",
         "b.conf:3:1: run_dir does not belong into [app:web]; move it to [master]"},
     {"C2 a key that does not work yet", APP "spares = 1\n", "b.conf:3:1: unknown key spares"},
-    {"C2 a key that does not work yet", APP "stall_after = 1\n", "b.conf:3:1: unknown key stall_a"},
     {"C2 case matters", APP "Workers = 1\n",
         "b.conf:3:1: unknown key Workers in [app:web]; did you mean workers?"},
     {"C2 unknown section", APP "[ap:x]\nfoo = 1\n",
@@ -159,14 +158,32 @@ static const struct fault faults[] = {
     {"C2 choice", APP "restart = alway\n",
         "b.conf:3:11: restart = alway: did you mean always? It may be always, on-failure or "
         "never\n"},
-    {"C2 a mode that does not work yet", APP "balance = even\n",
-        "b.conf:3:11: balance = even: write shared or kernel\n"},
+    {"C2 no balance", APP "balance = evn\n",
+        "b.conf:3:11: balance = evn: did you mean even? It may be shared, kernel, even, sticky, "
+        "cpu or dispatch\n"},
     {"C2 a way that does not work yet", APP "take = node\n",
         "b.conf:3:8: take = node: write auto, fds or stdin\n"},
-    {"C2 a way that does not work yet", APP "ready = tcp\n",
-        "b.conf:3:9: ready = tcp: write auto, notify, channel, fd:N or delay:DURATION\n"},
-    {"C2 a way that does not work yet", APP "drain = quiet\n",
-        "b.conf:3:9: drain = quiet: write auto or self\n"},
+    {"C2 a way that does not work yet", APP "ready = listening\n",
+        "b.conf:3:9: ready = listening: write auto, notify, channel, fd:N, delay:DURATION, tcp or "
+        "http:/PATH\n"},
+    {"C2 ready without its number", APP "ready = fd\n", "b.conf:3:9: ready = fd: write auto, no"},
+    {"C2 ready without its path", APP "ready = http\n", "b.conf:3:9: ready = http: write auto, "},
+    {"C2 ready with an address", APP "ready = http://127.0.0.1/\n",
+        "b.conf:3:9: ready = http://127.0.0.1/: write http: and a path, such as http:/healthz; "
+        "the address is the app's own\n"},
+    {"C2 ready with a space", APP "ready = http:/a b\n",
+        "b.conf:3:9: ready = http:/a b: at character 8: not allowed in a path; write it as %XX\n"},
+    {"C2 probe", APP "probe = tcp\n",
+        "b.conf:3:9: probe = tcp: write none, or http:/PATH such as http:/healthz\n"},
+    {"C2 probe", APP "probe = http:healthz\n",
+        "b.conf:3:9: probe = http:healthz: write http: and a path"},
+    {"C2 probe_failures", APP "probe_failures = 0\n",
+        "b.conf:3:18: probe_failures = 0: out of range; it may be 1 to 1000\n"},
+    {"C2 stall_after", APP "stall_after = 11s\n",
+        "b.conf:3:15: stall_after = 11s: out of range; it may be 1ms to 10s\n"},
+    {"C2 stall_after", APP "stall_after = 0\n", "b.conf:3:15: stall_after = 0: out of range"},
+    {"C2 drain", APP "drain = quite\n",
+        "b.conf:3:9: drain = quite: did you mean quiet? It may be auto, self or quiet\n"},
     {"C2 signal", APP "stop_signal = FOO\n", "b.conf:3:15: stop_signal = FOO: no signal"},
     {"C2 signal that ends nothing", APP "stop_signal = CONT\n",
         "b.conf:3:15: stop_signal = CONT: this signal ends no program"},
@@ -264,6 +281,26 @@ static const struct fault faults[] = {
         "b.conf:3:9: ready = delay is longer than ready_timeout; raise ready_timeout\n"},
     {"kernel without TCP", APP "listen = unix:/x\nbalance = kernel\n",
         "b.conf:4:11: balance = kernel is for TCP, and [app:web] has no TCP address"},
+    {"sticky without TCP", APP "listen = unix:/x\nbalance = sticky\n",
+        "b.conf:4:11: balance = sticky is for TCP, and [app:web] has no TCP address"},
+    {"cpu without TCP", APP "balance = cpu\n", "b.conf:3:11: balance = cpu is for TCP, and [app:we"},
+    {"dispatch without connections", APP "listen = udp:*:53\nbalance = dispatch\n",
+        "b.conf:4:11: balance = dispatch hands over connections, and [app:web] has no address that "
+        "takes any; add a listen, TCP or UNIX\n"},
+    {"dispatch to stdin", APP "listen = *:1\nbalance = dispatch\ntake = stdin\n",
+        "b.conf:5:8: take = stdin, but with balance = dispatch workers get connections over their "
+        "channel, and no listener; write take = fds\n"},
+    {"ready by a connection that can't be sent", APP "listen = *:1\nbalance = shared\nready = tcp\n",
+        "b.conf:5:9: ready = tcp needs a worker that can be addressed: balance = even, sticky or "
+        "cpu and a TCP listen\n"},
+    {"ready by a connection that can't be sent", APP "listen = unix:/x\nready = http:/y\n",
+        "b.conf:4:9: ready = http:/path needs a worker that can be addressed: balance = even, "},
+    {"probe that can't be sent", APP "listen = *:1\nbalance = kernel\nprobe = http:/y\n",
+        "b.conf:5:9: probe = http:/path needs a worker that can be addressed: balance = even, "},
+    {"quiet that can't be told", APP "listen = *:1\nbalance = dispatch\ndrain = quiet\n",
+        "b.conf:5:9: drain = quiet needs a worker that can be addressed: balance = even, sticky "},
+    {"watchdog that barks first", APP "watchdog = 3ms\n",
+        "b.conf:3:12: watchdog is no longer than stall_after; raise it, 10s for instance\n"},
     {"stdin without a listener", APP "take = stdin\n",
         "b.conf:3:8: take = stdin, but [app:web] has no listen; add one\n"},
     {"delays", APP "restart_delay = 2m\n", "b.conf:3:17: restart_delay is longer than"},
@@ -620,7 +657,11 @@ START_TEST(everything_unset_has_its_default)
 	ck_assert(a->limit_nofile == CONF_LIMIT_NONE && a->limit_core == CONF_LIMIT_NONE);
 	ck_assert(!a->user && !a->group && !a->directory && !a->cpu_affinity);
 	ck_assert(a->no_new_privs && !a->inherit_env && a->listen_len == 0);
-	ck_assert(a->balance == BALANCE_SHARED && a->take == TAKE_AUTO && a->ready == READY_AUTO);
+	ck_assert(a->balance == BALANCE_EVEN && a->take == TAKE_AUTO && a->ready == READY_AUTO);
+	ck_assert(a->drain == DRAIN_AUTO && !a->ready_path && !a->probe_path);
+	ck_assert(a->stall_after_ms == 3 && a->watchdog_ms == 0);
+	ck_assert(a->probe_interval_ms == 10000 && a->probe_timeout_ms == 5000);
+	ck_assert_uint_eq(a->probe_failures, 3);
 	ck_assert(a->stop_signal == SIGTERM && a->abort_signal == SIGABRT);
 	ck_assert_uint_eq(a->ready_timeout_ms, 60000);
 	ck_assert_uint_eq(a->drain_delay_ms, 0);
@@ -636,6 +677,27 @@ START_TEST(everything_unset_has_its_default)
 	ck_assert_uint_eq(a->message_max, 65536);
 	ck_assert_int_eq(conf->master.log_level, LOG_LEVEL_INFO);
 	ck_assert(conf->master.exit_when == EXIT_WHEN_NEVER && !conf->master.exit_when_set);
+}
+END_TEST
+
+START_TEST(steering_keys_are_taken)
+{
+	const struct conf_app *a;
+
+	load_text("[app:web]\nlisten = 127.0.0.1:80\nlisten = unix:/x\nbalance = cpu\n"
+	          "ready = http:/r?a=%41$\ndrain = quiet\nstall_after = 20ms\nwatchdog = 1m\n"
+	          "probe = http:/healthz\nprobe_interval = 1s\nprobe_timeout = 30ms\n"
+	          "probe_failures = 1\n[app:d]\nlisten = unix:/d\nbalance = dispatch\n"
+	          "[app:e]\nprobe = none\n");
+	a = conf->apps[0];
+	ck_assert(a->balance == BALANCE_CPU && a->ready == READY_HTTP && a->drain == DRAIN_QUIET);
+	ck_assert_str_eq(a->ready_path, "/r?a=%41$");
+	ck_assert_str_eq(a->probe_path, "/healthz");
+	ck_assert(a->stall_after_ms == 20 && a->watchdog_ms == 60000);
+	ck_assert(a->probe_interval_ms == 1000 && a->probe_timeout_ms == 30);
+	ck_assert_uint_eq(a->probe_failures, 1);
+	ck_assert_int_eq(conf->apps[1]->balance, BALANCE_DISPATCH);
+	ck_assert_ptr_null(conf->apps[2]->probe_path);
 }
 END_TEST
 
@@ -714,7 +776,8 @@ main(void)
 	    c8_a_long_loop_is_found, c8_a_file_is_included_once, c8_depth_is_limited,
 	    env_file_comes_first_and_is_taken_as_it_is, env_file_with_a_fault_is_named,
 	    f6_memory_ends_anywhere_in_includes_and_env_files, everything_unset_has_its_default,
-	    hello_can_be_somewhere_else, web_concurrency_counts_where_workers_is_not_set};
+	    steering_keys_are_taken, hello_can_be_somewhere_else,
+	    web_concurrency_counts_where_workers_is_not_set};
 	Suite *s = suite_create("conf");
 	TCase *t = tcase_create("conf");
 	SRunner *r;

@@ -94,7 +94,8 @@ static const char *const lines[] = {
     "restart = on-failure", "no_restart_codes = 255,0, 3-5", "restart_delay = 1ms",
     "restart_delay_max = 1h", "restart_limit = 3/90s", "restart_limit = none", "crash_burst = 0",
     "crash_refill = 3", "max_surge = 4", "max_unavailable = 2", "max_generations = 3",
-    "message_max = 1M", "orphans = leave", "log = file:/a b $HOME", "log = none",
+    "stall_after = 1s", "watchdog = 90s", "probe = none", "probe_interval = 1500ms",
+    "probe_timeout = 1m", "probe_failures = 1", "message_max = 1M", "orphans = leave", "log = file:/a b $HOME", "log = none",
     "log_line_max = 200", "log_overflow = drop"};
 #define LINES (sizeof(lines) / sizeof(lines[0]))
 
@@ -113,6 +114,26 @@ START_TEST(every_key_prints_back)
 		str_reset(&text), str_add(&text, "[app:web]\n");
 	str_addf(&text, "%s\n", lines[_i]);
 	assert_prints_back(text.data);
+	str_free(&text);
+}
+END_TEST
+
+/* These need each other, so that no mixture holds them. */
+START_TEST(what_needs_a_steered_address_prints_back)
+{
+	static const char *const balances[] = {"even", "sticky", "cpu"};
+	struct str text = {0};
+
+	for (size_t i = 0; i < sizeof(balances) / sizeof(balances[0]); i++) {
+		str_reset(&text);
+		str_addf(&text,
+		    "[app:web]\nlisten = *:1\nbalance = %s\ndrain = quiet\nready = %s\n"
+		    "probe = http:/$$$${/%%41?x\n",
+		    balances[i], i == 0 ? "tcp" : "http:/$${a}$");
+		assert_prints_back(text.data);
+	}
+	assert_prints_back("[app:web]\nlisten = *:1\nbalance = kernel\n");
+	assert_prints_back("[app:web]\nlisten = unix:/x\nbalance = dispatch\n");
 	str_free(&text);
 }
 END_TEST
@@ -310,7 +331,8 @@ START_TEST(f6_memory_ends_anywhere_in_a_good_file)
 		    strncmp(lines[i], lines[i - 1], key_length(lines[i])) != 0)
 			str_addf(&text, "%s\n", lines[i]);
 	}
-	str_add(&text, "[env:web]\nA = 1\nB = \"a\\nb\"\nC = ${HOME}\n");
+	str_add(&text, "[env:web]\nA = 1\nB = \"a\\nb\"\nC = ${HOME}\n"
+	               "[app:s]\nlisten = *:1\nready = http:/r\nprobe = http:/p\n");
 	walk(text.data, 0);
 	str_free(&text);
 }
@@ -351,7 +373,7 @@ END_TEST
 int
 main(void)
 {
-	const TTest *const tests[] = {any_mixture_of_keys_prints_back, secrets_are_not_shown,
+	const TTest *const tests[] = {what_needs_a_steered_address_prints_back, any_mixture_of_keys_prints_back, secrets_are_not_shown,
 	    the_sample_loads_also_with_every_key_turned_on, every_default_is_written_as_it_prints,
 	    the_list_of_keys_has_six_columns, c7_what_differs_is_named, references_are_counted,
 	    f6_memory_ends_anywhere_in_a_good_file, f6_memory_ends_anywhere_in_a_bad_file,
