@@ -77,6 +77,7 @@ action_push_worker(struct worker *w, enum action_kind kind)
 
 	act->worker = w->id;
 	act->pid = w->pid;
+	act->seat = w->seat;
 	act->generation = w->generation->number;
 	return act;
 }

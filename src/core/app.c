@@ -21,6 +21,8 @@ static const char *const op_names[OP_KIND_MAX] = {
     [OP_RESTART] = "restart",
     [OP_RELOAD] = "reload",
     [OP_SCALE] = "scale",
+    [OP_DRAIN] = "drain",
+    [OP_RESUME] = "resume",
 };
 
 /* --- the app ------------------------------------------------------------------------------- */
@@ -69,6 +71,7 @@ app_free(struct app *a)
 	generation_unref(a->core, a->rollout.to);
 	generation_unref(a->core, a->rollout.from);
 	generation_unref(a->core, a->generation);
+	mem_free(a->steer.seats);
 	mem_free(a->slots);
 	mem_free(a->going);
 	mem_free(a);
@@ -120,6 +123,7 @@ app_set_target(struct app *a, unsigned target_len, struct generation *g)
 		a->slots[a->slots_len++] = s;
 	}
 	a->target_len = target_len < a->slots_len ? target_len : a->slots_len;
+	steer_touch(a);
 	for (unsigned i = a->target_len; i < a->slots_len; i++)
 		slot_rest(a->slots[i], CAUSE_SCALE, "scaled down", true);
 }
@@ -136,17 +140,29 @@ trim(struct app *a)
 		action_push_app(a, ACTION_SLOT_GONE)->slot_gone.slots = a->slots_len;
 }
 
+static struct worker *
+find_leader(const struct app *a, enum worker_state state)
+{
+	for (unsigned i = 0; i < a->target_len; i++) {
+		struct worker *w = a->slots[i]->current;
+
+		if (w && w->state == state)
+			return w;
+	}
+	return NULL;
+}
+
+/* A stalled worker only where no other serves; who leads goes on leading when it stalls. */
 void
 app_elect(struct app *a)
 {
-	for (unsigned i = 0; !a->leader && i < a->target_len; i++) {
-		struct slot *s = a->slots[i];
-
-		if (s->state != SLOT_SERVING || !s->current || s->current->state != WORKER_READY)
-			continue;
-		a->leader = s->current;
-		worker_tell_leader(s->current, true);
-	}
+	if (a->leader)
+		return;
+	a->leader = find_leader(a, WORKER_READY);
+	if (!a->leader)
+		a->leader = find_leader(a, WORKER_STALLED);
+	if (a->leader)
+		worker_tell_leader(a->leader, true);
 }
 
 /* Starts the slots that rest; with retry also those that gave up, ended or wait. */
@@ -156,7 +172,7 @@ start_slots(struct app *a, bool retry, const char *reason)
 	for (unsigned i = 0; i < a->target_len; i++) {
 		struct slot *s = a->slots[i];
 
-		if (s->state == SLOT_STARTING || s->state == SLOT_SERVING ||
+		if (s->drained || s->state == SLOT_STARTING || s->state == SLOT_SERVING ||
 		    (s->state != SLOT_RESTING && !retry))
 			continue;
 		slot_set_generation(s, a->generation);
@@ -170,6 +186,7 @@ app_rest(
 {
 	rollout_cancel(a, reason);
 	a->wanted = wanted;
+	steer_touch(a);
 	for (unsigned i = 0; i < a->slots_len; i++)
 		slot_rest(a->slots[i], cause, reason, with_delay);
 }
@@ -186,7 +203,8 @@ is_empty(const struct app *a)
 /* --- the queue ----------------------------------------------------------------------------- */
 
 static struct op *
-op_new(enum op_kind kind, struct generation *target, unsigned workers, struct request *r)
+op_new(
+    enum op_kind kind, struct generation *target, const struct op_args *args, struct request *r)
 {
 	struct op *op = mem_calloc(1, sizeof(*op));
 
@@ -198,7 +216,8 @@ op_new(enum op_kind kind, struct generation *target, unsigned workers, struct re
 	}
 	op->kind = kind;
 	op->target = target;
-	op->workers = workers;
+	op->workers = args->workers;
+	op->slot = args->slot;
 	return op;
 }
 
@@ -233,7 +252,8 @@ app_fail_ops(struct app *a, const char *reason)
 /* The operation that a new one of this kind may join: the last in the queue, unless it runs and
  * could already have passed what the new one wants. */
 static struct op *
-find_joinable(struct app *a, enum op_kind kind, struct op **ret_tail, unsigned *ret_len)
+find_joinable(
+    struct app *a, enum op_kind kind, int slot, struct op **ret_tail, unsigned *ret_len)
 {
 	struct op *tail = a->ops;
 	unsigned len = tail != NULL;
@@ -242,7 +262,7 @@ find_joinable(struct app *a, enum op_kind kind, struct op **ret_tail, unsigned *
 		len++;
 	*ret_tail = tail;
 	*ret_len = len;
-	if (!tail || tail->kind != kind)
+	if (!tail || tail->kind != kind || tail->slot != slot)
 		return NULL;
 	if (tail->running && kind != OP_START && kind != OP_STOP)
 		return NULL;
@@ -263,23 +283,23 @@ join(struct app *a, struct op *op, struct generation *target, unsigned workers, 
 }
 
 int
-app_enqueue(struct app *a, enum op_kind kind, const struct core_target *t, unsigned workers,
-    struct request *r)
+app_enqueue(struct app *a, enum op_kind kind, const struct op_args *args, struct request *r)
 {
+	const struct core_target *t = args->target;
 	struct generation *target = NULL;
 	struct op *tail, *op;
 	unsigned len;
 	int rc = 0;
 
-	if (app_reserve(a, t ? t->workers : workers) != 0)
+	if (app_reserve(a, t ? t->workers : args->workers) != 0)
 		return -ENOMEM;
 	if (t && !(target = generation_new(t, a->last_number + 1)))
 		return -ENOMEM;
-	if ((op = find_joinable(a, kind, &tail, &len))) {
-		rc = join(a, op, target, workers, r);
+	if ((op = find_joinable(a, kind, args->slot, &tail, &len))) {
+		rc = join(a, op, target, args->workers, r);
 	} else if (len >= OPS_MAX) {
 		rc = -EBUSY;
-	} else if (!(op = op_new(kind, target, workers, r))) {
+	} else if (!(op = op_new(kind, target, args, r))) {
 		rc = -ENOMEM;
 	} else {
 		if (tail)
@@ -337,10 +357,66 @@ begin_scale(struct app *a, unsigned workers)
 		start_slots(a, false, "scaled up");
 }
 
+static bool
+op_concerns(const struct op *op, unsigned slot)
+{
+	return op->slot < 0 || (unsigned)op->slot == slot;
+}
+
+/* Sockets stay, and what comes waits there. */
+static void
+begin_drain(struct app *a, const struct op *op)
+{
+	for (unsigned i = 0; i < a->target_len; i++) {
+		struct slot *s = a->slots[i];
+
+		if (s->drained || !op_concerns(op, i))
+			continue;
+		s->drained = true;
+		note_slot(s, NOTE_DRAINED, false,
+		    "drained on an operator's word; `brood resume %s` brings it back", a->name);
+		slot_rest(s, CAUSE_OPERATOR, "drained on an operator's word", true);
+	}
+	steer_touch(a);
+}
+
+/* What is started or rolled out anew is not drained any more. */
+static void
+forget_drained(struct app *a, const struct op *op)
+{
+	for (unsigned i = 0; i < a->slots_len; i++) {
+		struct slot *s = a->slots[i];
+
+		if (!s->drained || (op && !op_concerns(op, i)))
+			continue;
+		s->drained = false;
+		note_slot(s, NOTE_RESUMED, false, "not drained any more");
+	}
+}
+
+static void
+begin_resume(struct app *a, const struct op *op)
+{
+	forget_drained(a, op);
+	if (a->wanted == APP_RUN)
+		start_slots(a, false, "resumed");
+}
+
+static bool
+drained_slots_are_empty(const struct app *a)
+{
+	for (unsigned i = 0; i < a->slots_len; i++)
+		if (a->slots[i]->drained && !slot_is_empty(a->slots[i]))
+			return false;
+	return true;
+}
+
 static void
 op_begin(struct app *a, struct op *op)
 {
 	op->running = true;
+	if (op->kind == OP_START || op->kind == OP_RESTART || op->kind == OP_RELOAD)
+		forget_drained(a, NULL);
 	switch (op->kind) {
 	case OP_START:
 		if (op->target)
@@ -362,6 +438,12 @@ op_begin(struct app *a, struct op *op)
 	case OP_SCALE:
 		begin_scale(a, op->workers);
 		break;
+	case OP_DRAIN:
+		begin_drain(a, op);
+		break;
+	case OP_RESUME:
+		begin_resume(a, op);
+		break;
 	case OP_KIND_MAX:
 		break;
 	}
@@ -381,10 +463,11 @@ slots_settled(const struct app *a)
 static bool
 describe_slots(const struct app *a, char text[ACTION_TEXT_MAX])
 {
-	unsigned failed = 0;
+	unsigned failed = 0, drained = 0;
 	const struct slot *first = NULL;
 
 	for (unsigned i = 0; i < a->target_len; i++) {
+		drained += a->slots[i]->drained;
 		if (a->slots[i]->state != SLOT_FAILED)
 			continue;
 		failed++;
@@ -395,6 +478,9 @@ describe_slots(const struct app *a, char text[ACTION_TEXT_MAX])
 		    first->reason);
 	else if (a->wanted != APP_RUN)
 		text_format(text, "%s rests", a->name);
+	else if (drained > 0)
+		text_format(text, "%s: %u/%u ready, %u drained, generation %u", a->name,
+		    app_count_ready(a), a->target_len, drained, a->generation->number);
 	else
 		text_format(text, "%s: %u/%u ready, generation %u", a->name, app_count_ready(a),
 		    a->target_len, a->generation->number);
@@ -421,6 +507,10 @@ op_is_over(struct app *a, struct op *op)
 		return op->starting && slots_settled(a);
 	case OP_RELOAD:
 		return a->rollout.state == ROLLOUT_NONE;
+	case OP_DRAIN:
+		return drained_slots_are_empty(a);
+	case OP_RESUME:
+		return slots_settled(a);
 	case OP_KIND_MAX:
 		break;
 	}
@@ -461,10 +551,11 @@ head_is_superseded(const struct app *a)
 {
 	const struct op *op = a->ops, *next = op->next;
 
-	if (!next || op->kind == OP_STOP || op->kind == OP_RELOAD ||
+	if (!next || op->kind == OP_STOP || op->kind == OP_RELOAD || op->kind == OP_DRAIN ||
 	    (op->kind == OP_RESTART && !op->starting))
 		return false;
 	return next->kind == OP_STOP || next->kind == OP_RESTART || next->kind == OP_SCALE ||
+	       next->kind == OP_DRAIN ||
 	       some_slot_waits(a);
 }
 

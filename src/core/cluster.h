@@ -90,7 +90,9 @@ struct worker {
 	unsigned neighbours; /* as it asked: 0 = all (T2) */
 	unsigned queue_len; /* of its seat, when last looked at */
 	uint64_t queue_since_us; /* that queue has not got shorter since; 0 = it is empty */
-	uint64_t stalled_us; /* STALLED or asked by the watchdog in vain since; 0 = neither */
+	uint64_t stalled_us; /* since when; 0 = it is not */
+	bool silent; /* STALLED because a ping was not answered, not for its queue */
+	bool probing; /* ACTION_PROBE is out and not answered */
 	unsigned probe_failures; /* in a row */
 	bool pinged; /* and has not answered */
 	bool written_off; /* survived KILL for CORE_KILL_WAIT_MS */
@@ -99,7 +101,7 @@ struct worker {
 	enum cause replace_cause; /* READY: shall be replaced for this when the timer fires */
 	char replace_reason[ACTION_TEXT_MAX];
 	struct timer timer; /* what it means depends on state and step */
-	struct timer check; /* READY, STALLED: next ping */
+	struct timer check; /* READY: next ping; STALLED: the watchdog's patience ends */
 	struct timer probe; /* READY: next health probe */
 	struct worker *next_leaving; /* in slot->leaving */
 	UT_hash_handle by_id;
@@ -117,6 +119,7 @@ struct slot {
 	unsigned seat; /* the one in use: of current, or of the last one */
 	bool drained; /* by an operator: wants no worker until resumed */
 	uint64_t stalls;
+	unsigned queued[2]; /* looks in a row in which that seat's queue was not empty */
 	struct backoff backoff;
 	struct timer timer; /* SLOT_BACKOFF: next start */
 	char reason[ACTION_TEXT_MAX];
@@ -195,6 +198,7 @@ struct app {
 	struct steer_table steer; /* as it was last given out */
 	bool steer_stale; /* something changed that it depends on */
 	bool held_off; /* until a worker is ready again */
+	uint64_t no_stalls_until_us; /* all looked stalled at once */
 	uint64_t starts, deaths; /* counters since the master's start */
 	struct app *next;
 };

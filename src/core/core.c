@@ -142,6 +142,7 @@ static void
 configure_app(struct core *c, const struct core_target *t, struct request *r)
 {
 	struct app *a = core_find_app(c, t->conf->name);
+	const struct op_args args = {.target = t, .workers = t->workers, .slot = -1};
 	enum op_kind kind = OP_RELOAD;
 	int rc = -ENOMEM;
 
@@ -156,7 +157,7 @@ configure_app(struct core *c, const struct core_target *t, struct request *r)
 		a->wanted = APP_REST;
 	}
 	if (a)
-		rc = app_enqueue(a, kind, t, t->workers, r);
+		rc = app_enqueue(a, kind, &args, r);
 	if (rc != 0) {
 		if (a && !a->generation && !a->ops)
 			drop_app(c, a); /* new, and without what it should run */
@@ -200,14 +201,18 @@ static int
 on_app_op(struct core *c, const struct event *ev, struct app *a, enum op_kind kind)
 {
 	bool with_target = kind == OP_RELOAD || kind == OP_RESTART;
+	const struct op_args args = {
+	    .target = with_target ? &ev->target : NULL,
+	    .workers = kind == OP_SCALE ? ev->scale.workers : a->target_len,
+	    .slot = kind == OP_DRAIN || kind == OP_RESUME ? ev->drain.slot : -1,
+	};
 	struct request *r = request_new(ev->request);
 	int rc;
 
 	if (!r)
 		return -ENOMEM;
 	memcpy(r->app, a->name, sizeof(r->app));
-	rc = app_enqueue(a, kind, with_target ? &ev->target : NULL,
-	    kind == OP_SCALE ? ev->scale.workers : a->target_len, r);
+	rc = app_enqueue(a, kind, &args, r);
 	if (rc != 0) {
 		mem_free(r);
 		if (rc != -EBUSY)
@@ -268,12 +273,36 @@ on_signal(struct core *c, const struct event *ev, struct app *a)
 		    signal_to_string(ev->signal.signal, name), n);
 }
 
+/* DRAIN or RESUME of every app: one request, answered when all have done it. */
+static int
+on_drain_all(struct core *c, const struct event *ev)
+{
+	const struct op_args args = {.slot = -1};
+	enum op_kind kind = ev->kind == EVENT_DRAIN ? OP_DRAIN : OP_RESUME;
+	struct request *r = request_new(ev->request);
+
+	if (!r)
+		return -ENOMEM;
+	r->pending = 1;
+	for (struct app *a = c->apps; a; a = a->next) {
+		if (a->wanted == APP_GO || app_enqueue(a, kind, &args, r) == 0)
+			continue;
+		r->pending++;
+		request_settle(c, r, true, "too many operations wait, or out of memory");
+	}
+	request_settle(c, r, false, "");
+	return 0;
+}
+
 static int
 on_operator_event(struct core *c, const struct event *ev)
 {
 	bool with_target = ev->kind == EVENT_RELOAD || ev->kind == EVENT_RESTART;
 	struct app *a = ev->app ? core_find_app(c, ev->app) : NULL;
 
+	if (!ev->app && c->shutdown == SHUTDOWN_NONE &&
+	    (ev->kind == EVENT_DRAIN || ev->kind == EVENT_RESUME))
+		return on_drain_all(c, ev);
 	if (!a || a->wanted == APP_GO || c->shutdown != SHUTDOWN_NONE) {
 		if (with_target)
 			action_push(c, ACTION_FORGET)->launch = ev->target.launch;
@@ -292,6 +321,10 @@ on_operator_event(struct core *c, const struct event *ev)
 		return on_app_op(c, ev, a, OP_STOP);
 	case EVENT_SCALE:
 		return on_app_op(c, ev, a, OP_SCALE);
+	case EVENT_DRAIN:
+		return on_app_op(c, ev, a, OP_DRAIN);
+	case EVENT_RESUME:
+		return on_app_op(c, ev, a, OP_RESUME);
 	case EVENT_KILL:
 		on_kill(c, ev, a);
 		return 0;
@@ -340,10 +373,20 @@ fire_timers(struct core *c)
 
 	while ((t = timer_heap_first(&c->timers)) && t->due_us <= c->now_us) {
 		timer_drop(&c->timers, t);
-		if (t->kind == TIMER_WORKER)
+		switch (t->kind) {
+		case TIMER_WORKER:
 			worker_on_timer(t->owner);
-		else
+			break;
+		case TIMER_CHECK:
+			stall_on_check(t->owner);
+			break;
+		case TIMER_PROBE:
+			stall_on_probe_due(t->owner);
+			break;
+		case TIMER_SLOT:
 			slot_on_timer(t->owner);
+			break;
+		}
 	}
 }
 
@@ -394,12 +437,18 @@ take_event(struct core *c, const struct event *ev)
 	case EVENT_SCALE:
 	case EVENT_KILL:
 	case EVENT_SIGNAL:
+	case EVENT_DRAIN:
+	case EVENT_RESUME:
 		return on_operator_event(c, ev);
 	case EVENT_SHUTDOWN:
 		return on_shutdown(c, ev);
 	case EVENT_VERIFIED:
 		if (ev->app && (a = core_find_app(c, ev->app)))
 			rollout_on_verified(a, ev->verified.intact, ev->verified.what);
+		return 0;
+	case EVENT_QUEUES:
+		if (ev->app && (a = core_find_app(c, ev->app)))
+			stall_on_queues(a, ev->queues.items, ev->queues.len);
 		return 0;
 	case EVENT_SPAWNED:
 	case EVENT_SPAWN_FAILED:
@@ -412,6 +461,11 @@ take_event(struct core *c, const struct event *ev)
 	case EVENT_PROTOCOL_FAULT:
 	case EVENT_CHANNEL_CLOSED:
 	case EVENT_EXTEND:
+	case EVENT_RING:
+	case EVENT_ALIVE:
+	case EVENT_EMPTIED:
+	case EVENT_QUIET:
+	case EVENT_PROBED:
 		if ((w = core_find_worker(c, ev->worker)))
 			worker_on_event(w, ev);
 		return 0;
@@ -446,6 +500,8 @@ core_step(struct core *c, uint64_t now_us, const struct event *ev, struct action
 	} while (ev->kind == EVENT_TIME && core_next_deadline(c) <= c->now_us);
 	remove_gone_apps(c);
 	shutdown_check_exit_when(c);
+	for (struct app *a = c->apps; a; a = a->next)
+		steer_settle(a);
 	shutdown_advance(c);
 	c->out = NULL;
 	return rc;

@@ -28,6 +28,8 @@ struct core;
 #define CORE_CRASH_DELAY_MAX_MS 1000 /* ceiling of the delay between deaths after ready */
 #define CORE_CRASH_FORGET_MS    10000 /* ready for so long: crashes are forgotten */
 #define CORE_LATE_MS            2000 /* a deadline missed by this much: we were stopped (M4) */
+#define CORE_HOLD_OFF_MS        500 /* nobody starts for so long: clients shall try again */
+#define CORE_ALL_STALLED_MS     64 /* all looked stalled, so none is: looked at again after this */
 #define CORE_NO_DEADLINE        UINT64_MAX
 
 /* seed: for jitter; any number. NULL without memory. */

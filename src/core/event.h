@@ -174,6 +174,7 @@ struct event {
 		struct {
 			enum probe_kind kind;
 			bool ok;
+			bool unknown; /* the worker can't be addressed here */
 			const char *what; /* "503 Service Unavailable", "no answer within 5s" */
 		} probed;
 	};

@@ -16,6 +16,7 @@ generation_new(const struct core_target *t, unsigned number)
 	g->conf = t->conf;
 	g->launch = t->launch;
 	g->workers = t->workers;
+	g->steered = t->steered;
 	g->refs = 1;
 	return g;
 }

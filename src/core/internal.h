@@ -35,7 +35,7 @@ void generation_unref(struct core *c, struct generation *g);
 void generation_assign(struct core *c, struct generation **at, struct generation *g);
 
 /* worker.c */
-struct worker *worker_new(struct slot *s, struct generation *g);
+struct worker *worker_new(struct slot *s, struct generation *g, unsigned seat);
 bool worker_set_state(struct worker *w, enum worker_state to, const char *reason);
 void worker_arm_ms(struct worker *w, uint64_t ms);
 void worker_tell_leader(struct worker *w, bool leads);
@@ -45,6 +45,30 @@ void worker_want_replacement(
 void worker_on_event(struct worker *w, const struct event *ev);
 void worker_on_timer(struct worker *w);
 void worker_free(struct worker *w);
+
+bool worker_serves(const struct worker *w); /* READY or STALLED; NULL does not */
+void worker_probe(struct worker *w, enum probe_kind kind);
+/* Aborted by force, while its slot goes on without it. */
+void worker_abort(struct worker *w, enum cause cause, const char *reason);
+
+/* steer.c */
+/* Something changed that the table depends on. */
+void steer_touch(struct app *a);
+/* At the end of a step: gives out the table when it is another one. */
+void steer_settle(struct app *a);
+/* Some other worker of the app reads by a wait set. */
+bool ring_has_other(const struct worker *w);
+
+/* stall.c */
+void stall_on_queues(struct app *a, const struct queue_sample *items, size_t len);
+/* It serves from now on: watchdog and health probes begin. */
+void stall_begin(struct worker *w);
+/* It serves no more: nobody looks after it. */
+void stall_end(struct worker *w);
+void stall_on_alive(struct worker *w);
+void stall_on_probed(struct worker *w, const struct event *ev);
+void stall_on_check(struct worker *w);	/* timer */
+void stall_on_probe_due(struct worker *w); /* timer */
 
 /* leave.c */
 /* The worker shall go, and its slot counts on it no more. It may be freed at once (when it had no
@@ -56,6 +80,8 @@ void leave_detach(struct worker *w);	/* from its slot and from the lead */
 void leave_unlink(struct worker *w);	/* from its slot's list of leaving workers */
 void leave_idle(struct worker *w);	/* it has no process and shall not get one */
 void leave_agreed(struct worker *w);	/* it said that it drains */
+void leave_on_emptied(struct worker *w);
+void leave_on_quiet(struct worker *w, bool unknown);
 void leave_kill(struct worker *w);
 void leave_on_deadline(struct worker *w);
 
@@ -69,6 +95,8 @@ bool slot_is_empty(const struct slot *s); /* no worker of any kind */
 void slot_set_state(struct slot *s, enum slot_state to, const char *reason);
 void slot_set_generation(struct slot *s, struct generation *g);
 void slot_adopt(struct slot *s, struct generation *g);
+/* Where a replacement of generation g sits. */
+unsigned slot_other_seat(const struct slot *s, const struct generation *g);
 /* A fresh worker of the slot's generation, now. */
 void slot_start(struct slot *s, const char *reason);
 /* A replacement of generation g while the current one serves. False: no memory. */
@@ -118,8 +146,13 @@ void app_elect(struct app *a);
 void app_advance(struct app *a);
 void app_rest(
     struct app *a, enum app_wanted wanted, enum cause cause, const char *reason, bool with_delay);
-int app_enqueue(struct app *a, enum op_kind kind, const struct core_target *target,
-    unsigned workers, struct request *r);
+/* What an operation is about; what its kind does not need is not looked at. */
+struct op_args {
+	const struct core_target *target;	/* START, RESTART, RELOAD; NULL = as it is */
+	unsigned workers;			/* SCALE */
+	int slot;				/* DRAIN, RESUME: -1 = all */
+};
+int app_enqueue(struct app *a, enum op_kind kind, const struct op_args *args, struct request *r);
 void app_fail_ops(struct app *a, const char *reason);
 void op_fail(struct app *a, const char *reason);
 

@@ -33,8 +33,10 @@ check_current(const struct slot *s)
 
 	switch (s->state) {
 	case SLOT_SERVING:
-		if (!w || w->state != WORKER_READY)
+		if (!worker_serves(w))
 			return "a serving slot has no ready worker";
+		if ((w->state == WORKER_STALLED) != (w->stalled_us != 0))
+			return "a worker is stalled without a beginning, or the reverse";
 		return NULL;
 	case SLOT_STARTING:
 		if (!w || (w->state != WORKER_IDLE && w->state != WORKER_STARTING))
@@ -92,8 +94,55 @@ check_leader(const struct app *a)
 		return "two workers lead";
 	if (leaders == 0 && app_count_ready(a) > 0)
 		return "nobody leads though a worker is ready";
-	if (a->leader && (a->leader->state != WORKER_READY || !a->leader->leads))
+	if (a->leader && (!worker_serves(a->leader) || !a->leader->leads))
 		return "the leader is not ready";
+	return NULL;
+}
+
+static bool
+table_has(const struct steer_table *t, const struct worker *w)
+{
+	for (unsigned i = 0; i < t->len; i++)
+		if (t->seats[i].slot == w->slot->index && t->seats[i].seat == w->seat)
+			return true;
+	return false;
+}
+
+/* New connections go where somebody reads, and to all who are ready. */
+static const char *
+check_steering(const struct app *a)
+{
+	const struct steer_table *t = &a->steer;
+	bool any = false;
+
+	if (!a->generation || !a->generation->steered || a->steer_stale)
+		return NULL;
+	if (t->mode == STEER_SERVE && t->len == 0 && a->slots_len > 0)
+		return "new connections are steered to nobody";
+	for (unsigned i = 0; i < a->slots_len; i++) {
+		const struct worker *w = a->slots[i]->current;
+
+		if (a->slots[i]->current && a->slots[i]->current->seat != a->slots[i]->seat)
+			return "a slot's seat in use is not its worker's";
+		if (!w || w->state != WORKER_READY)
+			continue;
+		any = true;
+		if (t->mode != STEER_SERVE || !table_has(t, w))
+			return "a ready worker gets no connections";
+	}
+	if (!any || a->generation->conf->balance == BALANCE_STICKY)
+		return NULL;
+	for (unsigned i = 0; i < t->len; i++) {
+		const struct slot *s =
+		    t->seats[i].slot < a->slots_len ? a->slots[t->seats[i].slot] : NULL;
+		const struct worker *w = s ? s->current : NULL;
+		bool reads = w && w->state == WORKER_READY && w->seat == t->seats[i].seat;
+
+		for (w = s ? s->leaving : NULL; w; w = w->next_leaving)
+			reads |= w->step == LEAVE_DELAY && w->seat == t->seats[i].seat;
+		if (!reads)
+			return "new connections are steered to a seat that nobody reads";
+	}
 	return NULL;
 }
 
@@ -127,7 +176,8 @@ check_app(const struct app *a, unsigned *alive)
 	if (a->target_len > a->slots_len)
 		return "more slots wanted than there are";
 	*alive += mine;
-	return check_leader(a);
+	bad = check_steering(a);
+	return bad ? bad : check_leader(a);
 }
 
 const char *

@@ -1,9 +1,10 @@
 /*
  * leave: how a worker is brought to its end: asked, told, aborted, killed, each with a deadline.
  *
- *   delay -> asked -> agreed -> signalled -> aborted -> killed
+ *   delay -> cut -> quiet -> asked -> agreed -> signalled -> aborted -> killed
  *
- * Steps are skipped (a worker that does not speak brood is never asked), never taken back. The
+ * Steps are skipped (a worker that does not speak brood is never asked; cut and quiet are for those
+ * that the master steers), never taken back. The
  * bound of a stop is the sum of one worker's deadlines, since all leave side by side. What becomes
  * of the slot is not decided here: whoever lets a worker leave has seen to that.
  */
@@ -58,12 +59,15 @@ step_signal(struct worker *w, const char *reason)
 {
 	struct core *c = w->app->core;
 	const struct conf_app *conf = w->generation->conf;
+	bool watched = w->step == LEAVE_CUT || w->step == LEAVE_QUIET;
 	uint64_t due_us, least_us = c->now_us + conf->abort_timeout_ms * 1000;
 
 	if (!worker_set_state(w, WORKER_STOPPING, reason))
 		return;
-	if (w->step < LEAVE_ASKED)
+	if (w->step < LEAVE_CUT)
 		w->asked_us = c->now_us;
+	if (watched)
+		action_push_worker(w, ACTION_WATCH)->watch.kind = WATCH_NONE;
 	w->step = LEAVE_SIGNALLED;
 	send_signal(w, conf->stop_signal, false);
 	due_us = w->asked_us + conf->stop_timeout_ms * 1000;
@@ -84,17 +88,99 @@ step_ask(struct worker *w)
 		step_signal(w, w->reason);
 		return;
 	}
+	if (w->step < LEAVE_CUT)
+		w->asked_us = w->app->core->now_us;
 	w->step = LEAVE_ASKED;
-	w->asked_us = w->app->core->now_us;
 	action_push_worker(w, ACTION_DRAIN)->drain.deadline_ms = conf->stop_timeout_ms;
 	worker_arm_ms(w,
 	    conf->stop_timeout_ms < CORE_DRAIN_ACK_MS ? conf->stop_timeout_ms : CORE_DRAIN_ACK_MS);
 }
 
+static void
+watch(struct worker *w, enum watch_kind kind)
+{
+	action_push_worker(w, ACTION_WATCH)->watch.kind = kind;
+}
+
+/* All that is left of the time that it got when it was cut off. */
+static void
+arm_rest(struct worker *w)
+{
+	timer_arm(&w->app->core->timers, &w->timer,
+	    w->asked_us + w->generation->conf->stop_timeout_ms * 1000);
+}
+
+/* Waits until no request is inside, for a program that may die at once of the stop signal. */
+static void
+step_quiet(struct worker *w)
+{
+	const struct conf_app *conf = w->generation->conf;
+
+	if (!w->generation->steered || conf->drain == DRAIN_SELF ||
+	    (conf->drain == DRAIN_AUTO && w->speaks)) {
+		step_ask(w);
+		return;
+	}
+	w->step = LEAVE_QUIET;
+	watch(w, WATCH_QUIET);
+	arm_rest(w);
+}
+
+/* It is steered around from this step on. What waits at its seat is read by its neighbours on the
+ * ring, if there are any; else by itself, so it is not told to go before nothing waits any more. */
+static void
+step_cut(struct worker *w)
+{
+	if (!w->generation->steered && !w->on_ring) {
+		step_ask(w);
+		return;
+	}
+	steer_touch(w->app);
+	if (w->on_ring && ring_has_other(w)) {
+		action_push_worker(w, ACTION_RING_CUT);
+		step_ask(w);
+		return;
+	}
+	if (!w->generation->steered) {
+		step_ask(w); /* on a socket that all share */
+		return;
+	}
+	w->step = LEAVE_CUT;
+	w->asked_us = w->app->core->now_us;
+	watch(w, WATCH_EMPTY);
+	arm_rest(w);
+}
+
+void
+leave_on_emptied(struct worker *w)
+{
+	if (w->step != LEAVE_CUT)
+		return;
+	if (w->on_ring)
+		action_push_worker(w, ACTION_RING_CUT);
+	step_quiet(w);
+}
+
+void
+leave_on_quiet(struct worker *w, bool unknown)
+{
+	if (w->step != LEAVE_QUIET)
+		return;
+	if (unknown)
+		note_worker(w, NOTE_STRANDED, false,
+		    "whether a request is inside can't be told here: it gets its stop signal");
+	step_ask(w);
+}
+
 void
 leave_agreed(struct worker *w)
 {
+	if (w->step < LEAVE_CUT)
+		w->asked_us = w->app->core->now_us;
+	if (w->step == LEAVE_CUT || w->step == LEAVE_QUIET)
+		watch(w, WATCH_NONE);
 	w->step = LEAVE_AGREED;
+	steer_touch(w->app);
 	timer_arm(&w->app->core->timers, &w->timer,
 	    w->asked_us + w->generation->conf->stop_timeout_ms * 1000);
 }
@@ -114,6 +200,35 @@ step_abort(struct worker *w)
 	w->step = LEAVE_ABORTED;
 	send_signal(w, conf->abort_signal, false);
 	worker_arm_ms(w, conf->abort_timeout_ms);
+}
+
+void
+worker_abort(struct worker *w, enum cause cause, const char *reason)
+{
+	const struct conf_app *conf = w->generation->conf;
+	struct core *c = w->app->core;
+	struct slot *s = w->slot;
+	struct death d = {.cause = cause, .code = -1, .was_ready = true, .reason = reason};
+
+	d.ready_for_us = c->now_us - w->ready_us;
+	d.generation = generation_ref(w->generation);
+	leave_detach(w);
+	w->cause = cause;
+	w->next_leaving = s->leaving;
+	s->leaving = w;
+	worker_set_state(w, WORKER_STOPPING, reason);
+	if (w->on_ring)
+		action_push_worker(w, ACTION_RING_CUT);
+	w->asked_us = c->now_us;
+	if (conf->abort_timeout_ms == 0) {
+		leave_kill(w);
+	} else {
+		w->step = LEAVE_ABORTED;
+		send_signal(w, conf->abort_signal, false);
+		worker_arm_ms(w, conf->abort_timeout_ms);
+	}
+	slot_on_current_gone(s, &d);
+	generation_unref(c, d.generation);
 }
 
 /* A worker that has no process yet: nobody to talk to. */
@@ -149,12 +264,13 @@ worker_leave(struct worker *w, enum cause cause, const char *reason, bool with_d
 		step_signal(w, reason);
 		break;
 	case WORKER_READY:
+	case WORKER_STALLED:
 		worker_set_state(w, WORKER_DRAINING, reason);
 		if (with_delay && conf->drain_delay_ms > 0) {
 			w->step = LEAVE_DELAY;
 			worker_arm_ms(w, conf->drain_delay_ms);
 		} else {
-			step_ask(w);
+			step_cut(w);
 		}
 		break;
 	case WORKER_DRAINING:
@@ -185,7 +301,7 @@ worker_hurry(struct worker *w, enum shutdown_mode mode)
 				timer_arm(&w->app->core->timers, &w->timer, due_us);
 		}
 	} else if (mode == SHUTDOWN_NO_DELAY && w->step == LEAVE_DELAY) {
-		step_ask(w);
+		step_cut(w);
 	}
 }
 
@@ -194,7 +310,16 @@ leave_on_deadline(struct worker *w)
 {
 	switch (w->step) {
 	case LEAVE_DELAY:
-		step_ask(w);
+		step_cut(w);
+		break;
+	case LEAVE_CUT:
+	case LEAVE_QUIET:
+		note_worker(w, NOTE_STRANDED, true, "%s after its stop timeout",
+		    w->step == LEAVE_CUT ? "connections still wait at its socket"
+		                         : "requests are still inside");
+		if (w->on_ring)
+			action_push_worker(w, ACTION_RING_CUT);
+		step_signal(w, "drain deadline passed");
 		break;
 	case LEAVE_ASKED:
 		step_signal(w, "did not answer the request to drain");

@@ -16,5 +16,7 @@ src_core_libcore_la_SOURCES = \
 	src/core/rollout.c \
 	src/core/shutdown.c \
 	src/core/slot.c \
+	src/core/stall.c \
+	src/core/steer.c \
 	src/core/timer.c src/core/timer.h \
 	src/core/worker.c

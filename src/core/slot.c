@@ -21,7 +21,7 @@
 int
 slot_reserve_timers(struct core *c)
 {
-	size_t n = HASH_CNT(by_id, c->workers) + 1;
+	size_t n = ((size_t)HASH_CNT(by_id, c->workers) + 1) * 3;
 
 	for (const struct app *a = c->apps; a; a = a->next)
 		n += a->slots_len;
@@ -61,7 +61,7 @@ slot_free(struct slot *s)
 bool
 slot_is_wanted(const struct slot *s)
 {
-	return s->app->wanted == APP_RUN && s->index < s->app->target_len;
+	return s->app->wanted == APP_RUN && s->index < s->app->target_len && !s->drained;
 }
 
 bool
@@ -120,6 +120,7 @@ slot_set_state(struct slot *s, enum slot_state to, const char *reason)
 	s->state = to;
 	s->since_us = c->now_us;
 	text_set(s->reason, reason);
+	steer_touch(s->app);
 }
 
 void
@@ -146,6 +147,12 @@ slot_adopt(struct slot *s, struct generation *g)
 	generation_unref(c, keep);
 }
 
+unsigned
+slot_other_seat(const struct slot *s, const struct generation *g)
+{
+	return g->steered ? s->seat ^ 1 : s->seat;
+}
+
 /* Waits before the next try. */
 static void
 back_off(struct slot *s, uint64_t delay_us, const char *reason)
@@ -163,7 +170,7 @@ back_off(struct slot *s, uint64_t delay_us, const char *reason)
 void
 slot_start(struct slot *s, const char *reason)
 {
-	struct worker *w = worker_new(s, s->generation);
+	struct worker *w = worker_new(s, s->generation, s->seat);
 
 	if (!w) {
 		back_off(s, CORE_SPAWN_RETRY_MS * 1000, "out of memory");
@@ -176,7 +183,7 @@ slot_start(struct slot *s, const char *reason)
 bool
 slot_replace(struct slot *s, struct generation *g)
 {
-	struct worker *w = worker_new(s, g);
+	struct worker *w = worker_new(s, g, slot_other_seat(s, g));
 
 	if (!w)
 		return false;
@@ -210,6 +217,8 @@ switch_over(struct slot *s)
 	text_format(text, "replaced by pid %d of generation %u%s%s", (int)new->pid,
 	    new->generation->number, cause == CAUSE_RELOAD ? "" : ": ",
 	    cause == CAUSE_RELOAD ? "" : old->replace_reason);
+	/* First the seat: whoever is cut off is cut off from the old one. */
+	s->seat = new->seat;
 	worker_leave(old, cause, text, false);
 	s->current = new;
 	slot_adopt(s, new->generation);
@@ -309,9 +318,21 @@ slot_on_current_gone(struct slot *s, const struct death *d)
 		slot_set_state(s, SLOT_RESTING, d->reason);
 		return;
 	}
+	if (s->next && s->next->seat != s->seat && !s->next->generation->ring) {
+		/* Its replacement holds the other socket; what waits at this one needs a reader, too. */
+		struct generation *g = generation_ref(s->next->generation);
+
+		s->restarts++;
+		worker_leave(s->next, CAUSE_RELOAD, "starts anew in the place of the old worker", false);
+		slot_adopt(s, g);
+		generation_unref(a->core, g);
+		slot_start(s, d->reason);
+		return;
+	}
 	if (s->next) {
 		/* Its replacement is on the way: nothing better can be started. */
 		s->restarts++;
+		s->seat = s->next->seat;
 		s->current = s->next;
 		s->next = NULL;
 		slot_adopt(s, s->current->generation);

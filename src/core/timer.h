@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum timer_owner { TIMER_WORKER, TIMER_SLOT };
+enum timer_owner { TIMER_WORKER, TIMER_CHECK, TIMER_PROBE, TIMER_SLOT };
 
 struct timer {
 	uint64_t due_us;

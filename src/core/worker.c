@@ -1,7 +1,7 @@
 /*
  * worker: the life of one process, from the wish for it to its end.
  *
- *   idle -> starting -> ready -> draining -> stopping -> dead
+ *   idle -> starting -> ready <-> stalled -> draining -> stopping -> dead
  *
  * Order of deciders: what the kernel says (exited) comes first, then what we were told to do
  * (leave), then what the worker says. worker_set_state() is the only line that writes the state.
@@ -29,6 +29,7 @@ bool
 worker_set_state(struct worker *w, enum worker_state to, const char *reason)
 {
 	struct core *c = w->app->core;
+	bool serves = worker_serves(w);
 	struct action *act;
 
 	if (!worker_state_is_legal(w->state, to)) {
@@ -42,23 +43,45 @@ worker_set_state(struct worker *w, enum worker_state to, const char *reason)
 	act->transition.from = (int)w->state;
 	act->transition.to = (int)to;
 	text_set(act->text, reason);
-	timer_drop(&c->timers, &w->timer);
 	w->state = to;
 	w->since_us = c->now_us;
 	text_set(w->reason, reason);
+	/* A replacement that is due stays due, whether the worker stalls or not. */
+	if (!serves || !worker_serves(w))
+		timer_drop(&c->timers, &w->timer);
+	if (serves && !worker_serves(w))
+		stall_end(w);
+	steer_touch(w->app);
 	return true;
+}
+
+bool
+worker_serves(const struct worker *w)
+{
+	return w && (w->state == WORKER_READY || w->state == WORKER_STALLED);
+}
+
+void
+worker_probe(struct worker *w, enum probe_kind kind)
+{
+	w->probing = kind != PROBE_NONE;
+	action_push_worker(w, ACTION_PROBE)->probe.kind = kind;
 }
 
 static void
 request_spawn(struct worker *w)
 {
+	struct action *act;
+
 	w->spawning = true;
 	w->app->core->pending_spawns++;
-	action_push_worker(w, ACTION_SPAWN)->launch = w->generation->launch;
+	act = action_push_worker(w, ACTION_SPAWN);
+	act->launch = w->generation->launch;
+	act->spawn.alone = w->generation->steered && !w->generation->ring;
 }
 
 struct worker *
-worker_new(struct slot *s, struct generation *g)
+worker_new(struct slot *s, struct generation *g, unsigned seat)
 {
 	struct core *c = s->app->core;
 	struct worker *w;
@@ -80,6 +103,9 @@ worker_new(struct slot *s, struct generation *g)
 	w->generation = generation_ref(g);
 	w->since_us = w->spawned_us = c->now_us;
 	timer_init(&w->timer, TIMER_WORKER, w);
+	timer_init(&w->check, TIMER_CHECK, w);
+	timer_init(&w->probe, TIMER_PROBE, w);
+	w->seat = seat;
 	s->app->starts++;
 	request_spawn(w);
 	return w;
@@ -91,6 +117,8 @@ worker_free(struct worker *w)
 	struct core *c = w->app->core;
 
 	timer_drop(&c->timers, &w->timer);
+	timer_drop(&c->timers, &w->check);
+	timer_drop(&c->timers, &w->probe);
 	HASH_DELETE(by_id, c->workers, w);
 	generation_unref(c, w->generation);
 	mem_free(w);
@@ -113,6 +141,12 @@ become_ready(struct worker *w, enum ready_by by)
 		c->out->items[at].transition.ready_by = by;
 	w->ready_us = c->now_us;
 	w->app->ever_ready = true;
+	if (w->probing)
+		worker_probe(w, PROBE_NONE);
+	/* Before the old worker is cut off: at no instant nobody reads. */
+	if (w->on_ring)
+		action_push_worker(w, ACTION_RING_JOIN);
+	stall_begin(w);
 	slot_on_ready(w->slot, w);
 }
 
@@ -130,6 +164,10 @@ accepts_ready_by(const struct worker *w, enum ready_by by)
 		return by == READY_BY_FD;
 	case READY_DELAY:
 		return by == READY_BY_TIME;
+	case READY_TCP:
+		return by == READY_BY_ACCEPT;
+	case READY_HTTP:
+		return by == READY_BY_HTTP;
 	case READY_MAX:
 		break;
 	}
@@ -146,17 +184,48 @@ on_ready(struct worker *w, enum ready_by by)
 		become_ready(w, by);
 }
 
+/* A program that may say nothing is tested by a connection to its seat, which no client uses yet;
+ * where it has none of its own, all that can be told is that it is alive. */
 static void
-arm_start_deadline(struct worker *w)
+await_ready(struct worker *w)
 {
 	const struct conf_app *conf = w->generation->conf;
+	bool testable = w->generation->steered && !w->generation->ring;
 
-	if (conf->ready == READY_AUTO)
+	if (conf->ready == READY_AUTO && !testable)
 		worker_arm_ms(w, CORE_ALIVE_READY_MS);
 	else if (conf->ready == READY_DELAY)
 		worker_arm_ms(w, conf->ready_delay_ms);
 	else
 		worker_arm_ms(w, conf->ready_timeout_ms);
+	if (conf->ready == READY_HTTP)
+		worker_probe(w, PROBE_HTTP);
+	else if (conf->ready == READY_TCP || (conf->ready == READY_AUTO && testable))
+		worker_probe(w, PROBE_ACCEPT);
+}
+
+static void
+on_tested(struct worker *w, const struct event *ev)
+{
+	if (ev->probed.unknown) {
+		note_worker(w, NOTE_READY_ASSUMED, false, "can't be tested (%s)",
+		    ev->probed.what ? ev->probed.what : "?");
+		worker_arm_ms(w, CORE_ALIVE_READY_MS);
+		return;
+	}
+	if (ev->probed.ok)
+		become_ready(
+		    w, ev->probed.kind == PROBE_HTTP ? READY_BY_HTTP : READY_BY_ACCEPT);
+}
+
+static void
+on_probed(struct worker *w, const struct event *ev)
+{
+	w->probing = false;
+	if (w->state == WORKER_STARTING)
+		on_tested(w, ev);
+	else
+		stall_on_probed(w, ev);
 }
 
 /* --- not becoming ready -------------------------------------------------------------------- */
@@ -181,6 +250,8 @@ fail_start(struct worker *w, enum cause cause, const char *reason)
 	struct death d = {.cause = cause, .code = -1, .reason = reason};
 
 	d.generation = generation_ref(w->generation);
+	if (w->probing)
+		worker_probe(w, PROBE_NONE);
 	worker_leave(w, cause, reason, false);
 	tell_slot(s, was_current, &d);
 	generation_unref(s->app->core, d.generation);
@@ -194,11 +265,19 @@ on_start_deadline(struct worker *w)
 
 	switch (conf->ready) {
 	case READY_AUTO:
+		if (w->probing)
+			break;
 		note_worker(w, NOTE_READY_ASSUMED, false,
 		    "said nothing and is alive after %d ms: taken for ready", CORE_ALIVE_READY_MS);
 		become_ready(w, READY_BY_TIME);
 		return;
 	case READY_DELAY:
+		become_ready(w, READY_BY_TIME);
+		return;
+	case READY_TCP:
+	case READY_HTTP:
+		if (w->probing)
+			break;
 		become_ready(w, READY_BY_TIME);
 		return;
 	case READY_NOTIFY:
@@ -208,8 +287,9 @@ on_start_deadline(struct worker *w)
 		break;
 	}
 	units_format_duration_ms(conf->ready_timeout_ms, limit, sizeof(limit));
-	text_format(
-	    text, "not ready within %s (ready = %s)", limit, conf_ready_to_string(conf->ready));
+	text_format(text, "not ready within %s (ready = %s%s)", limit,
+	    conf_ready_to_string(conf->ready),
+	    conf->ready != READY_AUTO ? "" : ": it said nothing and took no connection");
 	fail_start(w, CAUSE_READY_TIMEOUT, text);
 }
 
@@ -243,7 +323,7 @@ on_spawned(struct worker *w, pid_t pid)
 		return;
 	}
 	worker_set_state(w, WORKER_STARTING, "started");
-	arm_start_deadline(w);
+	await_ready(w);
 }
 
 /* A worker that never was: it leaves its slot and the world. */
@@ -430,7 +510,7 @@ worker_want_replacement(struct worker *w, enum cause cause, const char *reason, 
 static void
 on_replace(struct worker *w, enum cause cause, const char *reason, uint64_t after_us)
 {
-	if (w->state == WORKER_READY && w->slot->current == w) {
+	if (worker_serves(w) && w->slot->current == w) {
 		worker_want_replacement(w, cause, reason, after_us);
 	} else if (w->state == WORKER_STARTING && cause == CAUSE_PROTOCOL) {
 		text_set(w->replace_reason, reason);
@@ -461,11 +541,11 @@ on_stopping(struct worker *w)
 	struct death d = {
 	    .cause = CAUSE_REQUEST, .code = -1, .was_ready = true, .reason = "drains on its own"};
 
-	if (w->step == LEAVE_ASKED) {
+	if (w->state == WORKER_DRAINING && w->step < LEAVE_AGREED) {
 		leave_agreed(w);
 		return;
 	}
-	if (w->state != WORKER_READY || s->current != w) {
+	if (!worker_serves(w) || s->current != w) {
 		note_worker(w, NOTE_IGNORED, false, "said it was stopping while %s: ignored",
 		    worker_state_to_string(w->state));
 		return;
@@ -477,7 +557,8 @@ on_stopping(struct worker *w)
 	w->next_leaving = s->leaving;
 	s->leaving = w;
 	worker_set_state(w, WORKER_DRAINING, d.reason);
-	w->asked_us = w->app->core->now_us;
+	if (w->on_ring)
+		action_push_worker(w, ACTION_RING_CUT);
 	leave_agreed(w);
 	slot_on_current_gone(s, &d);
 	generation_unref(w->app->core, d.generation);
@@ -512,6 +593,24 @@ on_spoke(struct worker *w)
 	w->speaks = true;
 	if (w->leads)
 		worker_tell_leader(w, true);
+	if (w->state == WORKER_READY)
+		stall_begin(w);
+}
+
+/* It wants to sleep in a wait set of ours. Whoever leaves gets none. */
+static void
+on_ring(struct worker *w, unsigned neighbours)
+{
+	if (w->on_ring || w->cause != CAUSE_NONE || w->pid == 0) {
+		note_worker(w, NOTE_IGNORED, false, "asked for its wait set %s: ignored",
+		    w->on_ring ? "again" : "though it leaves");
+		return;
+	}
+	w->on_ring = w->generation->ring = true;
+	w->neighbours = neighbours;
+	action_push_worker(w, ACTION_RING_GIVE)->ring.neighbours = neighbours;
+	if (worker_serves(w))
+		action_push_worker(w, ACTION_RING_JOIN);
 }
 
 void
@@ -555,12 +654,27 @@ worker_on_event(struct worker *w, const struct event *ev)
 		on_replace(w, CAUSE_PROTOCOL, ev->text.reason, 0);
 		break;
 	case EVENT_CHANNEL_CLOSED:
-		if (w->state == WORKER_READY)
+		if (worker_serves(w))
 			on_replace(w, CAUSE_CHANNEL, "closed its channel and lives on",
 			    CORE_CHANNEL_GRACE_MS * 1000ull);
 		break;
 	case EVENT_EXTEND:
 		on_extend(w, ev->extend.us);
+		break;
+	case EVENT_RING:
+		on_ring(w, ev->ring.neighbours);
+		break;
+	case EVENT_ALIVE:
+		stall_on_alive(w);
+		break;
+	case EVENT_EMPTIED:
+		leave_on_emptied(w);
+		break;
+	case EVENT_QUIET:
+		leave_on_quiet(w, ev->quiet.unknown);
+		break;
+	case EVENT_PROBED:
+		on_probed(w, ev);
 		break;
 	case EVENT_TIME:
 	case EVENT_CONFIGURE:
@@ -571,8 +685,11 @@ worker_on_event(struct worker *w, const struct event *ev)
 	case EVENT_SCALE:
 	case EVENT_KILL:
 	case EVENT_SIGNAL:
+	case EVENT_DRAIN:
+	case EVENT_RESUME:
 	case EVENT_SHUTDOWN:
 	case EVENT_VERIFIED:
+	case EVENT_QUEUES:
 	case EVENT_KIND_MAX:
 		break;
 	}
@@ -589,6 +706,7 @@ worker_on_timer(struct worker *w)
 		on_start_deadline(w);
 		break;
 	case WORKER_READY:
+	case WORKER_STALLED:
 		on_replace_due(w);
 		break;
 	case WORKER_DRAINING:

@@ -1,0 +1,370 @@
+/*
+ * stall: workers that serve but take nothing: found by their queue (own sockets only: on the ring
+ * a neighbour takes over before anybody could notice) or by a ping that stays unanswered (watchdog).
+ * A stalled worker is steered around, its queue is given to the others where that is safe, and it
+ * is tried by a connection of our own until it takes one. One that stays stalled for `watchdog` is
+ * aborted. Health probes are asked for here, too.
+ */
+#include <stdio.h>
+
+#include "base/units.h"
+#include "core/internal.h"
+
+#define RESCUE_AGAIN_LOOKS 16 /* looks at a queue that nobody reads, from rescue to rescue */
+
+static void
+arm_check(struct worker *w, uint64_t ms)
+{
+	struct core *c = w->app->core;
+
+	timer_arm(&c->timers, &w->check, c->now_us + ms * 1000);
+}
+
+/* A worker that speaks is asked twice in the watchdog's time. */
+static void
+arm_ping(struct worker *w)
+{
+	uint64_t ms = w->generation->conf->watchdog_ms;
+
+	w->pinged = false;
+	if (ms > 0 && w->speaks)
+		arm_check(w, ms / 2 + 1);
+	else
+		timer_drop(&w->app->core->timers, &w->check);
+}
+
+static void
+arm_probe(struct worker *w)
+{
+	const struct conf_app *conf = w->generation->conf;
+	struct core *c = w->app->core;
+
+	if (conf->probe_path)
+		timer_arm(&c->timers, &w->probe, c->now_us + conf->probe_interval_ms * 1000);
+}
+
+void
+stall_begin(struct worker *w)
+{
+	w->queue_since_us = w->stalled_us = 0;
+	w->queue_len = 0;
+	arm_ping(w);
+	arm_probe(w);
+}
+
+void
+stall_end(struct worker *w)
+{
+	struct core *c = w->app->core;
+
+	timer_drop(&c->timers, &w->check);
+	timer_drop(&c->timers, &w->probe);
+	w->stalled_us = 0;
+	if (w->probing)
+		worker_probe(w, PROBE_NONE);
+}
+
+/* --- stalled and back ---------------------------------------------------------------------- */
+
+static void
+become_stalled(struct worker *w, bool silent, const char *reason)
+{
+	struct core *c = w->app->core;
+	uint64_t watchdog_ms = w->generation->conf->watchdog_ms;
+
+	if (!worker_set_state(w, WORKER_STALLED, reason))
+		return;
+	note_worker(w, NOTE_STALLED, true, "%s", reason);
+	w->slot->stalls++;
+	w->silent = silent;
+	w->stalled_us = c->now_us;
+	if (!silent)
+		worker_probe(w, PROBE_ACCEPT);
+	if (watchdog_ms > 0)
+		arm_check(w, silent ? watchdog_ms - watchdog_ms / 2 : watchdog_ms);
+}
+
+static void
+recover(struct worker *w, const char *how)
+{
+	struct core *c = w->app->core;
+	char age[32], text[ACTION_TEXT_MAX];
+
+	units_format_age_ms((c->now_us - w->stalled_us) / 1000, age, sizeof(age));
+	text_format(text, "%s after %s", how, age);
+	if (!worker_set_state(w, WORKER_READY, text))
+		return;
+	note_worker(w, NOTE_RECOVERED, false, "%s", text);
+	if (w->probing)
+		worker_probe(w, PROBE_NONE);
+	w->stalled_us = w->queue_since_us = 0;
+	w->queue_len = 0;
+	arm_ping(w);
+	if (w->generation->conf->probe_path && !timer_is_armed(&w->probe))
+		arm_probe(w);
+}
+
+/* All look stalled, so none is: then it is the machine or the load, and going round somebody would
+ * only burden the others (R7). */
+static bool
+is_last_that_takes(const struct worker *w)
+{
+	const struct app *a = w->app;
+
+	for (unsigned i = 0; i < a->slots_len; i++) {
+		const struct worker *other = a->slots[i]->current;
+
+		if (other && other != w && other->state == WORKER_READY)
+			return false;
+	}
+	return true;
+}
+
+static void
+forgive_all(struct app *a)
+{
+	a->no_stalls_until_us = a->core->now_us + CORE_ALL_STALLED_MS * 1000;
+	for (unsigned i = 0; i < a->slots_len; i++) {
+		struct worker *w = a->slots[i]->current;
+
+		if (w && w->state == WORKER_STALLED && !w->silent)
+			recover(w, "all workers looked stalled, so none is:");
+		if (w)
+			w->queue_since_us = 0;
+	}
+}
+
+/* --- queues -------------------------------------------------------------------------------- */
+
+/* A queue that is not empty and never got shorter within stall_after. */
+static void
+look_at_own(struct worker *w, unsigned len)
+{
+	const struct conf_app *conf = w->generation->conf;
+	struct core *c = w->app->core;
+	char limit[32], text[ACTION_TEXT_MAX];
+	unsigned before = w->queue_len;
+
+	w->queue_len = len;
+	if (len == 0) {
+		w->queue_since_us = 0;
+		return;
+	}
+	if (w->queue_since_us == 0 || len < before) {
+		w->queue_since_us = c->now_us;
+		return;
+	}
+	if (w->state != WORKER_READY || conf->balance == BALANCE_STICKY ||
+	    c->now_us < w->app->no_stalls_until_us ||
+	    c->now_us - w->queue_since_us < conf->stall_after_ms * 1000)
+		return;
+	if (is_last_that_takes(w)) {
+		forgive_all(w->app);
+		return;
+	}
+	units_format_age_ms((c->now_us - w->queue_since_us) / 1000, limit, sizeof(limit));
+	text_format(text, "takes no connection: %u wait for %s", len, limit);
+	become_stalled(w, false, text);
+}
+
+/* A stranded connection (R9): an idle worker is made to look again. Nobody knows who is idle, so
+ * each look asks the next one in the ring. */
+static void
+kick(struct app *a, unsigned slot, unsigned seat, unsigned looks)
+{
+	unsigned n = a->slots_len, skip = looks % (n ? n : 1);
+
+	for (unsigned i = 0; i < n; i++) {
+		struct worker *w = a->slots[(slot + skip + i) % n]->current;
+		struct action *act;
+
+		if (!w || w->state != WORKER_READY || !w->on_ring)
+			continue;
+		act = action_push_worker(w, ACTION_KICK);
+		act->slot = (int)slot;
+		act->seat = seat;
+		return;
+	}
+}
+
+static void
+rescue(struct app *a, unsigned slot, unsigned seat)
+{
+	struct action *act = action_push_app(a, ACTION_RESCUE);
+
+	act->slot = (int)slot;
+	act->seat = seat;
+}
+
+static bool
+has_ring(const struct app *a)
+{
+	for (unsigned i = 0; i < a->slots_len; i++) {
+		const struct worker *w = a->slots[i]->current;
+
+		if (w && w->state == WORKER_READY && w->on_ring)
+			return true;
+	}
+	return false;
+}
+
+static bool
+somebody_takes(const struct app *a)
+{
+	for (unsigned i = 0; i < a->slots_len; i++)
+		if (a->slots[i]->current && a->slots[i]->current->state == WORKER_READY)
+			return true;
+	return false;
+}
+
+/* Whoever may read that seat itself: the slot's worker, or one that leaves. */
+static struct worker *
+reader_of(struct slot *s, unsigned seat)
+{
+	if (worker_serves(s->current) && s->current->seat == seat)
+		return s->current;
+	for (struct worker *w = s->leaving; w; w = w->next_leaving)
+		if (w->seat == seat && w->state == WORKER_DRAINING && w->step < LEAVE_ASKED)
+			return w;
+	return NULL;
+}
+
+static void
+look_at_seat(struct app *a, const struct queue_sample *q)
+{
+	struct slot *s = q->slot < a->slots_len ? a->slots[q->slot] : NULL;
+	struct worker *reader = s && q->seat < 2 ? reader_of(s, q->seat) : NULL;
+	/* A parked seat has no slot that could count: it is always the second look. */
+	unsigned looks = 2;
+
+	if (s && q->seat < 2) {
+		s->queued[q->seat] = q->len > 0 ? s->queued[q->seat] + 1 : 0;
+		looks = s->queued[q->seat];
+	}
+	if (reader && !reader->on_ring)
+		look_at_own(reader, q->len);
+	if (q->len == 0 || looks < 2)
+		return;
+	if ((!reader || reader->on_ring) && has_ring(a)) {
+		kick(a, q->slot, q->seat, looks - 1);
+	} else if ((!reader || reader->state == WORKER_STALLED) && somebody_takes(a) &&
+	           a->generation->conf->balance != BALANCE_STICKY &&
+	           (looks == 2 || looks % RESCUE_AGAIN_LOOKS == 0 ||
+	               (reader && reader->stalled_us != 0 &&
+	                   a->core->now_us - reader->stalled_us < 2000))) {
+		rescue(a, q->slot, q->seat);
+	}
+}
+
+/* Nobody serves and what waits fills half of a queue: the rest shall try again later. */
+static void
+look_at_fullness(struct app *a, const struct queue_sample *items, size_t len)
+{
+	if (a->held_off || a->steer.mode != STEER_SERVE)
+		return;
+	for (unsigned i = 0; i < a->slots_len; i++)
+		if (worker_serves(a->slots[i]->current) || a->slots[i]->leaving)
+			return;
+	for (size_t i = 0; i < len; i++) {
+		if (items[i].len <= items[i].limit / 2)
+			continue;
+		a->held_off = true;
+		steer_touch(a);
+		note_app(a, NOTE_HELD_OFF, true,
+		    "nobody serves and %u connections wait: new clients are held off, so that "
+		    "they try again",
+		    items[i].len);
+		return;
+	}
+}
+
+void
+stall_on_queues(struct app *a, const struct queue_sample *items, size_t len)
+{
+	if (!a->generation)
+		return;
+	for (size_t i = 0; i < len; i++)
+		look_at_seat(a, &items[i]);
+	look_at_fullness(a, items, len);
+}
+
+/* --- watchdog ------------------------------------------------------------------------------ */
+
+void
+stall_on_alive(struct worker *w)
+{
+	if (w->state == WORKER_STALLED && w->silent)
+		recover(w, "answered again");
+	else if (w->state == WORKER_READY)
+		w->pinged = false;
+}
+
+void
+stall_on_check(struct worker *w)
+{
+	uint64_t watchdog_ms = w->generation->conf->watchdog_ms;
+	char limit[32], text[ACTION_TEXT_MAX];
+
+	if (w->state == WORKER_READY && !w->pinged) {
+		arm_ping(w);
+		w->pinged = true;
+		action_push_worker(w, ACTION_PING);
+	} else if (w->state == WORKER_READY) {
+		units_format_age_ms(watchdog_ms / 2, limit, sizeof(limit));
+		text_format(text, "has not answered a ping for %s", limit);
+		become_stalled(w, true, text);
+	} else if (w->state == WORKER_STALLED) {
+		units_format_age_ms(watchdog_ms, limit, sizeof(limit));
+		text_format(text, "%s for %s (watchdog)",
+		    w->silent ? "answered no ping" : "took no connection", limit);
+		worker_abort(w, CAUSE_WATCHDOG, text);
+	}
+}
+
+/* --- probes -------------------------------------------------------------------------------- */
+
+void
+stall_on_probe_due(struct worker *w)
+{
+	if (w->state == WORKER_READY && !w->probing)
+		worker_probe(w, PROBE_HEALTH);
+	else
+		arm_probe(w);
+}
+
+static void
+on_health(struct worker *w, const struct event *ev)
+{
+	const struct conf_app *conf = w->generation->conf;
+	const char *what = ev->probed.what ? ev->probed.what : "";
+	char text[ACTION_TEXT_MAX];
+
+	if (ev->probed.unknown) {
+		note_worker(w, NOTE_PROBE_FAILED, true, "not probed: %s", what);
+		return;
+	}
+	arm_probe(w);
+	if (ev->probed.ok) {
+		w->probe_failures = 0;
+		return;
+	}
+	w->probe_failures++;
+	note_worker(w, NOTE_PROBE_FAILED, true, "probe %s failed (%u of %u): %s", conf->probe_path,
+	    w->probe_failures, conf->probe_failures, what);
+	if (w->probe_failures < conf->probe_failures || w->replace_cause != CAUSE_NONE ||
+	    w->slot->current != w)
+		return;
+	text_format(
+	    text, "probe %s failed %u times: %s", conf->probe_path, w->probe_failures, what);
+	worker_want_replacement(w, CAUSE_PROBE, text, 0);
+}
+
+void
+stall_on_probed(struct worker *w, const struct event *ev)
+{
+	if (ev->probed.kind == PROBE_HEALTH && w->state == WORKER_READY)
+		on_health(w, ev);
+	else if (ev->probed.kind == PROBE_ACCEPT && w->state == WORKER_STALLED && !w->silent &&
+	         ev->probed.ok)
+		recover(w, "takes connections again");
+}
