@@ -194,6 +194,35 @@ msg_add_ping(struct str *out, uint64_t id)
 }
 
 void
+msg_add_ring(struct str *out, const char *const *names, size_t n, const unsigned *own,
+    size_t own_len, bool more)
+{
+	size_t begin = out->len;
+
+	str_addf(out, "{\"brood\":\"ring\",%s\"listeners\":[", more ? "\"more\":true," : "");
+	for (size_t i = 0; i < n; i++) {
+		str_add(out, i > 0 ? "," : "");
+		add_json_string(out, names[i], strlen(names[i]));
+	}
+	str_add(out, "],\"own\":[");
+	for (size_t i = 0; i < own_len; i++)
+		str_addf(out, "%s%u", i > 0 ? "," : "", own[i]);
+	str_add(out, "]}");
+	end_line(out, begin, true);
+}
+
+void
+msg_add_connection(struct str *out, const char *listener)
+{
+	size_t begin = out->len;
+
+	str_add(out, "{\"brood\":\"connection\",\"listener\":");
+	add_json_string(out, listener, strlen(listener));
+	str_add_char(out, '}');
+	end_line(out, begin, true);
+}
+
+void
 msg_add_ready(struct str *out)
 {
 	str_add(out, "{\"brood\":\"ready\"}\n");

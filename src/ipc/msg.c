@@ -33,6 +33,8 @@ static const char *const kind_names[MSG_KIND_MAX] = {
     [MSG_REPLACE] = "replace",
     [MSG_STOPPING] = "stopping",
     [MSG_PONG] = "pong",
+    [MSG_RING] = "ring",
+    [MSG_TAKE] = "take",
     [MSG_UNKNOWN] = "unknown",
     [MSG_FAULT] = "fault",
 };
@@ -119,6 +121,7 @@ read_beat(struct msg *m, const json_t *root)
 	m->has_lag = get_count(m, root, "lag_us", LAG_MAX_US, &m->lag_us);
 	m->has_conns = get_count(m, root, "conns", COUNT_MAX, &m->conns);
 	m->has_requests = get_count(m, root, "requests", COUNT_MAX, &m->requests);
+	m->has_stolen = get_count(m, root, "stolen", COUNT_MAX, &m->stolen);
 	if (busy == NULL)
 		return;
 	if (!json_is_number(busy)) {
@@ -298,11 +301,21 @@ read_send(struct msg *m, json_t *root)
 		m->data = json_incref(data);
 }
 
+/* A worker that reads no neighbour's listeners needs no wait set: at least one. */
+static void
+read_ring(struct msg *m, const json_t *root)
+{
+	uint64_t n;
+
+	if (get_count(m, root, "neighbours", MSG_NEIGHBOURS_MAX, &n))
+		m->neighbours = n > 0 ? (unsigned)n : 1;
+}
+
 static enum msg_kind
 kind_from_name(const char *name)
 {
 	static const enum msg_kind known[] = {MSG_READY, MSG_BEAT, MSG_STATUS, MSG_METRIC, MSG_SEND,
-	    MSG_REPLACE, MSG_STOPPING, MSG_PONG};
+	    MSG_REPLACE, MSG_STOPPING, MSG_PONG, MSG_RING, MSG_TAKE};
 
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
 		if (strcmp(name, kind_names[known[i]]) == 0)
@@ -340,12 +353,16 @@ read_control(struct msg *m, json_t *root)
 	case MSG_PONG:
 		(void)get_count(m, root, "id", UINT64_MAX, &m->id);
 		break;
+	case MSG_RING:
+		read_ring(m, root);
+		break;
 	case MSG_UNKNOWN:
 		set_text(
 		    m->text, sizeof(m->text), json_string_value(name), json_string_length(name));
 		break;
 	case MSG_READY:
 	case MSG_STOPPING:
+	case MSG_TAKE:
 	case MSG_APPLICATION:
 	case MSG_READY_BARE:
 	case MSG_FAULT:

@@ -18,6 +18,7 @@ struct str;
 
 #define MSG_DEPTH_MAX 16
 #define MSG_TEXT_MAX 256
+#define MSG_NEIGHBOURS_MAX 4096
 
 enum msg_kind {
 	MSG_APPLICATION,		/* not ours; raw bytes are the caller's */
@@ -30,6 +31,8 @@ enum msg_kind {
 	MSG_REPLACE,
 	MSG_STOPPING,
 	MSG_PONG,
+	MSG_RING,			/* wants its wait set */
+	MSG_TAKE,			/* wants one connection (balance = dispatch) */
 	MSG_UNKNOWN,			/* "brood" with a name we do not know: ignored, counted */
 	MSG_FAULT,			/* malformed control message: text says why */
 	MSG_KIND_MAX,
@@ -38,10 +41,10 @@ enum msg_kind {
 struct msg {
 	enum msg_kind kind;
 	char text[MSG_TEXT_MAX];	/* status text, reason, or what is wrong; escaped */
-	/* beat, clamped: lag 0..1e9, busy 0..1, conns and requests 0..2^53 */
-	uint64_t lag_us, conns, requests;
+	/* beat, clamped: lag 0..1e9, busy 0..1, the counts 0..2^53 */
+	uint64_t lag_us, conns, requests, stolen;
 	double busy;
-	bool has_lag, has_busy, has_conns, has_requests;
+	bool has_lag, has_busy, has_conns, has_requests, has_stolen;
 	/* send */
 	char to[64];			/* "web.2", "web.*", "web", "leader" */
 	json_t *data;			/* owned by the msg */
@@ -51,6 +54,7 @@ struct msg {
 	double metric_value;
 	char metric_labels[256];	/* canonical k="v",k="v", escaped; "" = none */
 	uint64_t id;			/* pong */
+	unsigned neighbours;		/* ring, clamped to 1..MSG_NEIGHBOURS_MAX; 0 = not said */
 };
 
 /* Reads one frame. Never fails: what can't be read is MSG_FAULT (when it is control, or looks
@@ -65,6 +69,13 @@ void msg_add_drain(struct str *out, uint64_t deadline_ms);
 void msg_add_message(struct str *out, const char *from, const json_t *data);
 void msg_add_leader(struct str *out, bool leader);
 void msg_add_ping(struct str *out, uint64_t id);
+/* Goes with descriptors: the wait set before the first listener that is ever named to this worker,
+ * then one a name. own: which of these are of the worker's own slot, as places in the whole list.
+ * more: the list goes on in the next message. */
+void msg_add_ring(struct str *out, const char *const *names, size_t n, const unsigned *own,
+    size_t own_len, bool more);
+/* Goes with one descriptor: a connection that came to the listener of that name. */
+void msg_add_connection(struct str *out, const char *listener);
 /* For workers and tests. */
 void msg_add_ready(struct str *out);
 void msg_add_stopping(struct str *out);

@@ -171,6 +171,18 @@ take_ready(struct channel *c)
 }
 
 static void
+take_ring(struct proc *p, const struct msg *m)
+{
+	const struct event ev = {
+	    .kind = EVENT_RING,
+	    .worker = p->worker,
+	    .ring = {.neighbours = m->neighbours},
+	};
+
+	loop_step(p->loop, &ev);
+}
+
+static void
 take_beat(struct worker_report *r, const struct msg *m)
 {
 	r->has_beat = true;
@@ -245,6 +257,12 @@ take(struct channel *c, const struct msg *m)
 		step(c, EVENT_STOPPING, NULL);
 		break;
 	case MSG_PONG:
+		step(c, EVENT_ALIVE, NULL);
+		break;
+	case MSG_RING:
+		take_ring(p, m);
+		break;
+	case MSG_TAKE:
 		break;
 	case MSG_UNKNOWN:
 		p->report.messages_skipped++;

@@ -34,7 +34,8 @@ static void
 check_numbers(const struct msg *m)
 {
 	if (m->lag_us > 1000000000 || m->conns > UINT64_C(1) << 53 ||
-	    m->requests > UINT64_C(1) << 53 || !(m->busy >= 0) || m->busy > 1)
+	    m->requests > UINT64_C(1) << 53 || m->stolen > UINT64_C(1) << 53 ||
+	    m->neighbours > MSG_NEIGHBOURS_MAX || !(m->busy >= 0) || m->busy > 1)
 		abort();
 	if (!(m->metric_value - m->metric_value == 0))
 		abort();

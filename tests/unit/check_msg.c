@@ -37,7 +37,9 @@ START_TEST(frames_are_told_apart)
 	    {"{\"brood\":\"stopping\"}", MSG_STOPPING},
 	    {"{\"brood\":\"replace\"}", MSG_REPLACE},
 	    {"{\"brood\":\"pong\"}", MSG_PONG},
-	    {"{\"brood\":\"ring\"}", MSG_UNKNOWN},
+	    {"{\"brood\":\"ring\"}", MSG_RING},
+	    {"{\"brood\":\"take\"}", MSG_TAKE},
+	    {"{\"brood\":\"rings\"}", MSG_UNKNOWN},
 	    {"{\"brood\":\"fault\"}", MSG_UNKNOWN},
 	    {"{\"brood\":\"application\"}", MSG_UNKNOWN},
 	    {"{\"brood\":1}", MSG_FAULT},
@@ -71,15 +73,17 @@ END_TEST
 
 START_TEST(a_beat_is_read)
 {
-	decode("{\"brood\":\"beat\",\"lag_us\":120,\"busy\":0.31,\"conns\":17,\"requests\":9120}");
+	decode("{\"brood\":\"beat\",\"lag_us\":120,\"busy\":0.31,\"conns\":17,\"requests\":9120,"
+	       "\"stolen\":12}");
 	ck_assert_int_eq(m.kind, MSG_BEAT);
-	ck_assert(m.has_lag && m.has_busy && m.has_conns && m.has_requests);
+	ck_assert(m.has_lag && m.has_busy && m.has_conns && m.has_requests && m.has_stolen);
+	ck_assert_uint_eq(m.stolen, 12);
 	ck_assert_uint_eq(m.lag_us, 120);
 	ck_assert_double_eq_tol(m.busy, 0.31, 1e-9);
 	ck_assert_uint_eq(m.conns, 17);
 	ck_assert_uint_eq(m.requests, 9120);
 	decode("{\"brood\":\"beat\",\"conns\":1}");
-	ck_assert(!m.has_lag && !m.has_busy && m.has_conns && !m.has_requests);
+	ck_assert(!m.has_lag && !m.has_busy && m.has_conns && !m.has_requests && !m.has_stolen);
 }
 END_TEST
 
@@ -98,8 +102,9 @@ START_TEST(w6_numbers_are_clamped)
 	ck_assert_double_eq(m.busy, 1);
 	ck_assert_uint_eq(m.conns, UINT64_C(1) << 53);
 	ck_assert_uint_eq(m.requests, UINT64_C(1) << 53);
-	decode("{\"brood\":\"beat\",\"lag_us\":1.9}");
+	decode("{\"brood\":\"beat\",\"lag_us\":1.9,\"stolen\":1e300}");
 	ck_assert_uint_eq(m.lag_us, 1);
+	ck_assert_uint_eq(m.stolen, UINT64_C(1) << 53);
 }
 END_TEST
 
@@ -109,7 +114,8 @@ START_TEST(w6_what_is_no_number_is_a_fault)
 	    "{\"brood\":\"beat\",\"busy\":Infinity}", "{\"brood\":\"beat\",\"busy\":1e999}",
 	    "{\"brood\":\"beat\",\"conns\":99999999999999999999}",
 	    "{\"brood\":\"beat\",\"conns\":\"17\"}", "{\"brood\":\"beat\",\"busy\":null}",
-	    "{\"brood\":\"beat\",\"lag_us\":[]}", "{\"brood\":\"pong\",\"id\":\"x\"}",
+	    "{\"brood\":\"beat\",\"lag_us\":[]}", "{\"brood\":\"beat\",\"stolen\":\"x\"}",
+	    "{\"brood\":\"ring\",\"neighbours\":\"all\"}", "{\"brood\":\"pong\",\"id\":\"x\"}",
 	    "{\"brood\":\"metric\",\"name\":\"a\",\"type\":\"gauge\",\"value\":\"1\"}"};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -118,6 +124,28 @@ START_TEST(w6_what_is_no_number_is_a_fault)
 	}
 	decode("{\"brood\":\"beat\",\"conns\":\"17\"}");
 	ck_assert_str_eq(m.text, "beat: conns is not a number");
+}
+END_TEST
+
+START_TEST(neighbours_of_a_ring_are_clamped)
+{
+	static const struct {
+		const char *said;
+		unsigned meant;
+	} rows[] = {
+	    {"3", 3}, {"1", 1}, {"0", 1}, {"-7", 1}, {"2.9", 2}, {"4096", 4096}, {"1e300", 4096}};
+
+	decode("{\"brood\":\"ring\"}");
+	ck_assert_uint_eq(m.neighbours, 0);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct str s = {0};
+
+		str_addf(&s, "{\"brood\":\"ring\",\"neighbours\":%s}", rows[i].said);
+		decode(str_text(&s));
+		ck_assert_int_eq(m.kind, MSG_RING);
+		ck_assert_uint_eq(m.neighbours, rows[i].meant);
+		str_free(&s);
+	}
 }
 END_TEST
 
@@ -258,12 +286,18 @@ START_TEST(encoders_write_one_line_each)
 {
 	struct str s = {0};
 	json_t *data = json_pack("{s:s}", "text", "a\nb");
+	static const char *const names[] = {"8080", "8080", "\\"};
+	static const unsigned own[] = {0, 4};
 
 	msg_add_hello(&s, "web", 2, 7, false);
 	msg_add_drain(&s, 30000);
 	msg_add_message(&s, "web.0", data);
 	msg_add_leader(&s, true);
 	msg_add_ping(&s, 5);
+	msg_add_ring(&s, names, 2, NULL, 0, true);
+	msg_add_ring(&s, names, 3, own, 2, false);
+	msg_add_ring(&s, NULL, 0, NULL, 0, false);
+	msg_add_connection(&s, "a\"b");
 	msg_add_ready(&s);
 	msg_add_stopping(&s);
 	ck_assert_str_eq(str_text(&s),
@@ -273,6 +307,10 @@ START_TEST(encoders_write_one_line_each)
 	    "{\"brood\":\"message\",\"from\":\"web.0\",\"data\":{\"text\":\"a\\nb\"}}\n"
 	    "{\"brood\":\"leader\",\"value\":true}\n"
 	    "{\"brood\":\"ping\",\"id\":5}\n"
+	    "{\"brood\":\"ring\",\"more\":true,\"listeners\":[\"8080\",\"8080\"],\"own\":[]}\n"
+	    "{\"brood\":\"ring\",\"listeners\":[\"8080\",\"8080\",\"\\\\\"],\"own\":[0,4]}\n"
+	    "{\"brood\":\"ring\",\"listeners\":[],\"own\":[]}\n"
+	    "{\"brood\":\"connection\",\"listener\":\"a\\\"b\"}\n"
 	    "{\"brood\":\"ready\"}\n"
 	    "{\"brood\":\"stopping\"}\n");
 	json_decref(data);
@@ -357,6 +395,7 @@ main(void)
 	tcase_add_test(tc, a_beat_is_read);
 	tcase_add_test(tc, w6_numbers_are_clamped);
 	tcase_add_test(tc, w6_what_is_no_number_is_a_fault);
+	tcase_add_test(tc, neighbours_of_a_ring_are_clamped);
 	tcase_add_test(tc, w6_identity_and_unknown_members_are_ignored);
 	tcase_add_test(tc, w3_depth_is_checked_before_parsing);
 	tcase_add_test(tc, w3_number_of_values_is_checked_before_parsing);
