@@ -74,7 +74,6 @@ check_listeners(struct load *l, const struct raw_section *s)
 {
 	const struct conf_app *app = s->app;
 	size_t tcp = count_listeners(app, LISTEN_TCP);
-	const struct key *key = &schema[schema_find(SECTION_APP, "balance")];
 
 	if ((app->balance == BALANCE_KERNEL || app->balance == BALANCE_STICKY ||
 	        app->balance == BALANCE_CPU) &&
@@ -82,7 +81,7 @@ check_listeners(struct load *l, const struct raw_section *s)
 		load_error(l, place_of(l, s, "balance"),
 		    "balance = %s is for TCP, and [%s] has no "
 		    "TCP address; write balance = shared",
-		    key->choices[app->balance], s->text);
+		    conf_balance_to_string(app->balance), s->text);
 	if (app->balance == BALANCE_DISPATCH && tcp + count_listeners(app, LISTEN_UNIX) == 0)
 		load_error(l, place_of(l, s, "balance"),
 		    "balance = dispatch hands over connections, and [%s] has no address that "

@@ -203,5 +203,6 @@ void conf_print_sample(struct str *out);
 void conf_print_schema(struct str *out);
 /* Name of an enum's value as written in the file. */
 const char *conf_ready_to_string(enum conf_ready r);
+const char *conf_balance_to_string(enum conf_balance b);
 
 #endif

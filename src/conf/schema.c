@@ -256,3 +256,9 @@ conf_ready_to_string(enum conf_ready r)
 {
 	return readies[r];
 }
+
+const char *
+conf_balance_to_string(enum conf_balance b)
+{
+	return balances[b];
+}

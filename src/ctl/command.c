@@ -214,6 +214,47 @@ plan_scale(struct call *call)
 	call->plan->event.scale.workers = workers;
 }
 
+/* A slot, or without it all of the app. */
+static void
+plan_away(struct call *call, enum event_kind kind)
+{
+	if (!call_take_living_app(call, true) || !call_take_slot(call, false) ||
+	    !call_take_bool(call, "wait", true, &call->plan->wait))
+		return;
+	plan_event(call, kind);
+	call->plan->event.drain.slot = call->plan->slot;
+}
+
+static void
+plan_drain(struct call *call)
+{
+	plan_away(call, EVENT_DRAIN);
+}
+
+static void
+plan_resume(struct call *call)
+{
+	plan_away(call, EVENT_RESUME);
+}
+
+/* What the app itself is asked for, if it is; else the root. */
+static void
+plan_probe(struct call *call)
+{
+	const struct conf_app *conf;
+	const char *path = NULL;
+
+	if (!call_take_app(call, true) || !call_take_slot(call, true))
+		return;
+	conf = call->app->generation != NULL ? call->app->generation->conf : NULL;
+	if (conf != NULL)
+		path = conf->probe_path != NULL ? conf->probe_path : conf->ready_path;
+	if (!call_take_path(call, path) ||
+	    !call_take_timeout(call, conf != NULL ? conf->probe_timeout_ms : 5000))
+		return;
+	call->plan->outcome = CTL_PROBE;
+}
+
 static void
 plan_kill(struct call *call)
 {
@@ -320,6 +361,10 @@ static const struct row table[] = {
     {{"stop", OPERATOR, "app, wait?", "let an app rest"}, plan_stop},
     {{"shutdown", OPERATOR, "wait?", "end the master and all workers"}, plan_shutdown},
     {{"scale", OPERATOR, "app, workers, wait?", "N, +N or -N workers"}, plan_scale},
+    {{"drain", OPERATOR, "app, slot?, wait?", "take workers away, keep their sockets"}, plan_drain},
+    {{"resume", OPERATOR, "app, slot?, wait?", "end what drain began"}, plan_resume},
+    {{"probe", OPERATOR, "app, slot, path?, timeout_ms?", "ask one worker over its socket"},
+        plan_probe},
     {{"kill", ADMIN, "app, slot, signal?", "signal to one worker"}, plan_kill},
     {{"signal", OPERATOR, "app, signal", "signal to all workers of an app"}, plan_signal},
     {{"send", OPERATOR, "app, slot?, data", "message to workers"}, plan_send},

@@ -33,6 +33,7 @@ struct worker_report {
 	bool has_beat;
 	uint64_t beat_us;		/* monotonic */
 	uint64_t lag_us, conns, requests;
+	uint64_t stolen;		/* connections of its siblings that it took over */
 	double busy;
 	uint64_t messages_in, messages_out, messages_skipped, messages_dropped, faults;
 	uint64_t log_lines, log_bytes, log_dropped;
@@ -41,8 +42,15 @@ struct worker_report {
 struct listener_info {
 	const char *key;		/* "tcp:127.0.0.1:8080" */
 	const char *name;
-	unsigned sockets;		/* 1, or one a slot */
+	unsigned sockets;		/* 1, or one or two a slot */
 	uint16_t port;			/* the real one when 0 was asked for */
+	const char *shape;		/* "shared", "kernel", "steered"; NULL = not known */
+};
+
+/* What waits at the sockets of a slot, as far as the loop looked. */
+struct slot_queue {
+	unsigned now, most, limit;	/* most: since the master's start */
+	uint64_t rescued;		/* given to other slots because nobody took them there */
 };
 
 /* Read-only view of the master, filled by the loop once. */
@@ -60,6 +68,8 @@ struct ctl_context {
 	const struct worker_report *(*report)(void *arg, worker_id worker);	/* may return NULL */
 	/* Fills at most max; returns how many there are. */
 	size_t (*listeners)(void *arg, const char *app, struct listener_info *ret, size_t max);
+	/* False: that slot's queue can't be told from the others'. */
+	bool (*queue)(void *arg, const char *app, unsigned slot, struct slot_queue *ret);
 };
 
 enum ctl_outcome {
@@ -74,6 +84,7 @@ enum ctl_outcome {
 	CTL_ENV,			/* environment of a worker: read /proc */
 	CTL_CONFIG,			/* the configuration in force as text, secrets hidden */
 	CTL_REOPEN,
+	CTL_PROBE,			/* one request to the worker in plan.slot */
 };
 
 struct ctl_plan {
@@ -90,6 +101,8 @@ struct ctl_plan {
 	uint64_t lines;			/* LOGS, EVENTS: how much history */
 	bool update_env;		/* RELOAD */
 	const json_t *data;		/* SEND: inside the request */
+	const char *path;		/* PROBE: inside the request, or of the app */
+	uint64_t timeout_ms;		/* PROBE */
 };
 
 /* request: a parsed JSON-RPC object. Checks shape, method, role, parameters; unknown members are

@@ -14,6 +14,8 @@
 
 #define LINES_DEFAULT 100
 #define LINES_MAX     1000000
+#define PATH_LEN_MAX  1024
+#define TIMEOUT_MAX   (3600 * 1000)
 
 /* Copies whole characters only, so that a cut text is still one: JSON takes no other. */
 static bool
@@ -248,5 +250,41 @@ call_take_workers(struct call *call, unsigned present, unsigned *ret)
 	*ret = *text == '+'   ? present + (unsigned)n
 	       : *text == '-' ? present - (unsigned)n
 	                      : (unsigned)n;
+	return true;
+}
+
+bool
+call_take_path(struct call *call, const char *standard)
+{
+	const json_t *v = call_param(call, "path");
+	const char *path = standard != NULL ? standard : "/";
+	size_t n = 0;
+
+	if (v != NULL && !json_is_string(v))
+		return call_refuse(call, RPC_INVALID_PARAMS, "path: must be a string");
+	if (v != NULL)
+		path = json_string_value(v);
+	while (path[n] > ' ' && path[n] < 0x7f)
+		n++;
+	if (path[0] != '/' || path[n] != '\0')
+		return call_refuse(call, RPC_USAGE,
+		    "path: must begin with a slash, and hold printable ASCII without blanks only");
+	if (n > PATH_LEN_MAX)
+		return call_refuse(
+		    call, RPC_USAGE, "path: is longer than %d characters", PATH_LEN_MAX);
+	call->plan->path = path;
+	return true;
+}
+
+bool
+call_take_timeout(struct call *call, uint64_t standard_ms)
+{
+	const json_t *v = call_param(call, "timeout_ms");
+
+	if (v != NULL && !json_is_integer(v))
+		return call_refuse(call, RPC_INVALID_PARAMS, "timeout_ms: must be a whole number");
+	if (v != NULL && (json_integer_value(v) < 1 || json_integer_value(v) > TIMEOUT_MAX))
+		return call_refuse(call, RPC_USAGE, "timeout_ms: must be 1 to %d", TIMEOUT_MAX);
+	call->plan->timeout_ms = v != NULL ? (uint64_t)json_integer_value(v) : standard_ms;
 	return true;
 }

@@ -46,5 +46,10 @@ bool call_take_slot(struct call *call, bool required);
 bool call_take_signal(struct call *call, const char *standard, int *ret);
 /* "4", "+1", "-2" or 4 of an app that wants `present`. */
 bool call_take_workers(struct call *call, unsigned present, unsigned *ret);
+/* A path as it stands in a request line; standard (may be NULL: "/") when it is left out. The
+ * plan points into the request, or to standard. */
+bool call_take_path(struct call *call, const char *standard);
+/* Milliseconds, 1 to an hour. */
+bool call_take_timeout(struct call *call, uint64_t standard_ms);
 
 #endif

@@ -48,21 +48,37 @@ beat_json(const struct worker_report *r, uint64_t now_us)
 	json_put(o, "busy", json_real(r->busy));
 	json_put_count(o, "conns", r->conns);
 	json_put_count(o, "requests", r->requests);
+	json_put_count(o, "stolen", r->stolen);
 	return o;
+}
+
+static const struct worker_report *
+report_of(const struct ctl_context *ctx, const struct worker *w)
+{
+	static const struct worker_report silent;
+	const struct worker_report *r = NULL;
+
+	if (w != NULL && ctx->report != NULL)
+		r = ctx->report(ctx->arg, w->id);
+	return r != NULL ? r : &silent;
+}
+
+/* How a worker comes to its connections: by its own socket alone (T0), or by a wait set of the
+ * master's within its loop (T1) or around it (T2). */
+static const char *
+tier_of(const struct worker *w)
+{
+	return !w->on_ring ? "T0" : w->neighbours > 0 ? "T1" : "T2";
 }
 
 static json_t *
 worker_json(const struct ctl_context *ctx, const struct worker *w, uint64_t now_us)
 {
-	static const struct worker_report silent;
-	const struct worker_report *r;
+	const struct worker_report *r = report_of(ctx, w);
 	json_t *o;
 
 	if (w == NULL)
 		return json_null();
-	r = ctx->report != NULL ? ctx->report(ctx->arg, w->id) : NULL;
-	if (r == NULL)
-		r = &silent;
 	o = json_object();
 	json_put_count(o, "pid", w->pid > 0 ? (uint64_t)w->pid : 0);
 	json_put_count(o, "generation", w->generation != NULL ? w->generation->number : 0);
@@ -96,6 +112,8 @@ slot_head_json(const struct slot *s, uint64_t now_us)
 	json_put_text(o, "reason", s->reason);
 	json_put_count(o, "since_ms", age_ms(now_us, s->since_us));
 	json_put_count(o, "restarts", s->restarts);
+	json_put_count(o, "stalls", s->stalls);
+	json_put(o, "drained", json_boolean(s->drained));
 	if (next_us > 0)
 		json_put_count(o, "next_ms", age_ms(next_us, now_us));
 	else
@@ -103,11 +121,33 @@ slot_head_json(const struct slot *s, uint64_t now_us)
 	return o;
 }
 
+/* What waits at the slot's own sockets, and the connections that changed hands here: those that
+ * its worker took from its siblings, and those that were taken from it. */
+static void
+put_queue(json_t *o, const struct ctl_context *ctx, const struct slot *s)
+{
+	struct slot_queue q = {0};
+	json_t *queue = NULL;
+
+	if (ctx->queue != NULL && ctx->queue(ctx->arg, s->app->name, s->index, &q)) {
+		queue = json_object();
+		json_put_count(queue, "now", q.now);
+		json_put_count(queue, "most", q.most);
+		json_put_count(queue, "limit", q.limit);
+		json_put_count(queue, "rescued", q.rescued);
+	}
+	json_put(o, "queue", queue != NULL ? queue : json_null());
+	json_put_count(o, "taken_over", report_of(ctx, s->current)->stolen + q.rescued);
+}
+
 static json_t *
 slot_json(const struct ctl_context *ctx, const struct slot *s, uint64_t now_us)
 {
 	json_t *o = slot_head_json(s, now_us), *leaving = json_array();
 
+	json_put(o, "tier", s->current != NULL ? json_string(tier_of(s->current)) : json_null());
+	json_put_count(o, "seat", s->seat);
+	put_queue(o, ctx, s);
 	json_put(o, "worker", worker_json(ctx, s->current, now_us));
 	json_put(o, "next", worker_json(ctx, s->next, now_us));
 	for (const struct worker *w = s->leaving; w != NULL; w = w->next_leaving)
@@ -119,6 +159,7 @@ slot_json(const struct ctl_context *ctx, const struct slot *s, uint64_t now_us)
 /* The slots of an app that are wanted, counted by state. */
 struct tally {
 	unsigned of[SLOT_STATE_MAX], all;
+	unsigned drained; /* by an operator, and away */
 };
 
 static struct tally
@@ -129,6 +170,7 @@ tally_slots(const struct app *a)
 	for (unsigned i = 0; i < a->slots_len && i < a->target_len; i++) {
 		t.of[a->slots[i]->state]++;
 		t.all++;
+		t.drained += a->slots[i]->drained && a->slots[i]->state == SLOT_RESTING;
 	}
 	return t;
 }
@@ -148,6 +190,8 @@ app_state(const struct app *a)
 		return "reloading";
 	if (t.of[SLOT_SERVING] == t.all)
 		return "ready";
+	if (t.drained == t.all)
+		return "drained";
 	if (trouble == 0 && t.of[SLOT_STARTING] > 0)
 		return "starting";
 	if (t.of[SLOT_SERVING] > 0)
@@ -175,9 +219,33 @@ listeners_json(const struct ctl_context *ctx, const struct app *a)
 		json_put_text(o, "name", info[i].name);
 		json_put_count(o, "sockets", info[i].sockets);
 		json_put_count(o, "port", info[i].port);
+		json_put_text(o, "shape", info[i].shape != NULL ? info[i].shape : "");
 		(void)json_array_append_new(list, o);
 	}
 	return list;
+}
+
+static const char *
+balance_of(const struct app *a)
+{
+	const struct conf_app *conf = a->generation != NULL ? a->generation->conf : NULL;
+
+	return conf != NULL ? conf_balance_to_string(conf->balance) : "";
+}
+
+/* Where new connections are sent, as far as the master sends them anywhere. */
+static const char *
+steering_of(const struct app *a)
+{
+	switch (a->steer.mode) {
+	case STEER_SERVE:
+		return "serve";
+	case STEER_HOLD:
+		return "hold";
+	case STEER_NONE:
+		break;
+	}
+	return "none";
 }
 
 static json_t *
@@ -195,6 +263,8 @@ app_json(const struct ctl_context *ctx, const struct app *a, uint64_t now_us)
 	json_put_count(o, "starts", a->starts);
 	json_put_count(o, "deaths", a->deaths);
 	json_put_text(o, "rollout", rollout_state_to_string(a->rollout.state));
+	json_put_text(o, "balance", balance_of(a));
+	json_put_text(o, "steering", steering_of(a));
 	json_put(o, "leader", led ? json_integer(a->leader->slot->index) : json_null());
 	json_put(o, "listeners", listeners_json(ctx, a));
 	for (unsigned i = 0; i < a->slots_len; i++)

@@ -536,6 +536,9 @@ launch_listeners(struct loop *l, const char *app, struct listener_info *ret, siz
 	const struct app *a = core_find_app(l->core, app);
 	const struct launch *la = a && a->generation ? a->generation->launch : NULL;
 	size_t n = la ? la->app->listen_len : 0;
+	static const char *const shapes[] = {[LISTENER_ONE] = "shared",
+	    [LISTENER_PER_SLOT] = "kernel",
+	    [LISTENER_STEERED] = "steered"};
 
 	for (size_t i = 0; i < n && i < max; i++)
 		ret[i] = (struct listener_info){
@@ -543,6 +546,7 @@ launch_listeners(struct loop *l, const char *app, struct listener_info *ret, siz
 		    .name = la->app->listen[i].name,
 		    .sockets = la->listeners[i]->len,
 		    .port = la->listeners[i]->port,
+		    .shape = shapes[la->listeners[i]->shape],
 		};
 	return n;
 }

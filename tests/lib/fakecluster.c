@@ -23,8 +23,19 @@ listeners(void *arg, const char *app, struct listener_info *ret, size_t max)
 	(void)arg;
 	(void)app;
 	if (max > 0)
-		*ret = (struct listener_info){"tcp:127.0.0.1:8080", "8080", 1, 8080};
+		*ret = (struct listener_info){"tcp:127.0.0.1:8080", "8080", 1, 8080, "shared"};
 	return 1;
+}
+
+static bool
+queue(void *arg, const char *app, unsigned slot, struct slot_queue *ret)
+{
+	struct fake_cluster *f = arg;
+
+	(void)app;
+	(void)slot;
+	*ret = f->queue;
+	return f->queue.limit > 0;
 }
 
 void
@@ -53,6 +64,7 @@ fake_cluster_init(struct fake_cluster *f)
 	    .arg = f,
 	    .report = report,
 	    .listeners = listeners,
+	    .queue = queue,
 	};
 }
 
@@ -125,7 +137,9 @@ fake_cluster_start(struct fake_cluster *f)
 	struct event ev = {.kind = EVENT_CONFIGURE};
 
 	for (size_t i = 0; i < f->apps; i++)
-		targets[i] = (struct core_target){&f->conf[i], &f->conf[i], f->conf[i].workers_n};
+		targets[i] = (struct core_target){.conf = &f->conf[i],
+		    .launch = &f->conf[i],
+		    .workers = f->conf[i].workers_n};
 	ev.configure.targets = targets;
 	ev.configure.len = f->apps;
 	fake_cluster_step(f, &ev);

@@ -21,6 +21,7 @@ struct fake_cluster {
 	pid_t last_pid;
 	uint64_t now_us;
 	struct worker_report report; /* what every worker says */
+	struct slot_queue queue; /* of every slot; limit 0 = can't be told */
 };
 
 void fake_cluster_init(struct fake_cluster *f);

@@ -87,6 +87,9 @@ static const struct verb {
     {"stop", CTL_ROLE_OPERATOR, "{\"app\":\"web\"}", CTL_EVENT},
     {"shutdown", CTL_ROLE_OPERATOR, "{}", CTL_EVENT},
     {"scale", CTL_ROLE_OPERATOR, "{\"app\":\"web\",\"workers\":2}", CTL_EVENT},
+    {"drain", CTL_ROLE_OPERATOR, "{\"app\":\"web\"}", CTL_EVENT},
+    {"resume", CTL_ROLE_OPERATOR, "{\"app\":\"web\",\"slot\":3}", CTL_EVENT},
+    {"probe", CTL_ROLE_OPERATOR, "{\"app\":\"web\",\"slot\":0}", CTL_PROBE},
     {"kill", CTL_ROLE_ADMIN, "{\"app\":\"web\",\"slot\":0}", CTL_EVENT},
     {"signal", CTL_ROLE_OPERATOR, "{\"app\":\"web\",\"signal\":\"USR1\"}", CTL_EVENT},
     {"send", CTL_ROLE_OPERATOR, "{\"app\":\"web\",\"data\":null}", CTL_SEND},
@@ -251,6 +254,71 @@ START_TEST(signals_have_names_or_numbers)
 }
 END_TEST
 
+START_TEST(drain_and_resume_are_for_a_slot_or_for_all)
+{
+	ask("drain", "{\"app\":\"web\"}");
+	ck_assert_int_eq(plan.event.kind, EVENT_DRAIN);
+	ck_assert_int_eq(plan.event.drain.slot, -1);
+	ck_assert_str_eq(plan.event.app, "web");
+	ck_assert(plan.wait);
+	ask("drain", "{\"app\":\"web\",\"slot\":3,\"wait\":false}");
+	ck_assert_int_eq(plan.event.drain.slot, 3);
+	ck_assert(!plan.wait);
+	ask("resume", "{\"app\":\"web\",\"slot\":0}");
+	ck_assert_int_eq(plan.event.kind, EVENT_RESUME);
+	ck_assert_int_eq(plan.event.drain.slot, 0);
+	ask("drain", "{\"app\":\"web\",\"slot\":4}");
+	assert_refused(RPC_FAILED, "no slot 4 in \"web\": it has 0 to 3");
+	ask("resume", "{}");
+	assert_refused(RPC_INVALID_PARAMS, "app: is missing");
+}
+END_TEST
+
+START_TEST(probe_asks_for_what_the_app_is_asked_for)
+{
+	struct conf_app *web = &f.conf[0];
+	char ready[] = "/ready", health[] = "/healthz";
+
+	ask("probe", "{\"app\":\"web\",\"slot\":2}");
+	ck_assert_int_eq(plan.slot, 2);
+	ck_assert_str_eq(plan.path, "/");
+	web->probe_timeout_ms = 700;
+	web->ready_path = ready;
+	ask("probe", "{\"app\":\"web\",\"slot\":2}");
+	ck_assert_str_eq(plan.path, "/ready");
+	ck_assert_uint_eq(plan.timeout_ms, 700);
+	web->probe_path = health;
+	ask("probe", "{\"app\":\"web\",\"slot\":2}");
+	ck_assert_str_eq(plan.path, "/healthz");
+	ask("probe", "{\"app\":\"web\",\"slot\":2,\"path\":\"/x?y=%20\",\"timeout_ms\":20}");
+	ck_assert_str_eq(plan.path, "/x?y=%20");
+	ck_assert_uint_eq(plan.timeout_ms, 20);
+	ask("probe", "{\"app\":\"web\"}");
+	assert_refused(RPC_INVALID_PARAMS, "slot: is missing");
+	ask("probe", "{\"app\":\"web\",\"slot\":2,\"timeout_ms\":0}");
+	assert_refused(RPC_USAGE, "timeout_ms: must be 1 to 3600000");
+	ask("probe", "{\"app\":\"web\",\"slot\":2,\"timeout_ms\":\"5s\"}");
+	assert_refused(RPC_INVALID_PARAMS, "timeout_ms: must be a whole number");
+	ask("probe", "{\"app\":\"web\",\"slot\":2,\"path\":7}");
+	assert_refused(RPC_INVALID_PARAMS, "path: must be a string");
+}
+END_TEST
+
+/* Each of these could become more than one request, or none. */
+static const char *const bad_paths[] = {"", "x", "/a b", "/a\\r\\nHost: x", "/\\u007f", "/é"};
+
+START_TEST(probe_takes_no_path_that_is_more_than_a_path)
+{
+	struct str s = {0};
+
+	str_addf(&s, "{\"app\":\"web\",\"slot\":2,\"path\":\"%s\"}", bad_paths[_i]);
+	ask("probe", str_text(&s));
+	str_free(&s);
+	assert_refused(RPC_USAGE,
+	    "path: must begin with a slash, and hold printable ASCII without blanks only");
+}
+END_TEST
+
 START_TEST(workers_are_counts_or_steps)
 {
 	static const struct {
@@ -377,6 +445,10 @@ main(void)
 	tcase_add_test(tc, unknown_slots_name_what_there_is);
 	tcase_add_test(tc, s11_a_slot_without_process_gets_no_signal);
 	tcase_add_test(tc, signals_have_names_or_numbers);
+	tcase_add_test(tc, drain_and_resume_are_for_a_slot_or_for_all);
+	tcase_add_test(tc, probe_asks_for_what_the_app_is_asked_for);
+	tcase_add_loop_test(tc, probe_takes_no_path_that_is_more_than_a_path, 0,
+	    (int)(sizeof(bad_paths) / sizeof(bad_paths[0])));
 	tcase_add_test(tc, workers_are_counts_or_steps);
 	tcase_add_test(tc, operations_wait_unless_told_otherwise);
 	tcase_add_test(tc, the_environment_is_updated_only_where_it_was_taken);

@@ -78,9 +78,11 @@ send_event(enum event_kind kind, const char *app)
 START_TEST(a_ready_app_is_shown_whole)
 {
 	static const char *const members[] = {"name", "state", "generation", "workers", "ready",
-	    "leaving", "starts", "deaths", "rollout", "leader", "listeners", "slots"};
+	    "leaving", "starts", "deaths", "rollout", "balance", "steering", "leader", "listeners",
+	    "slots"};
 	static const char *const slot_members[] = {"slot", "state", "reason", "since_ms",
-	    "restarts", "next_ms", "worker", "next", "leaving"};
+	    "restarts", "stalls", "drained", "next_ms", "tier", "seat", "queue", "taken_over",
+	    "worker", "next", "leaving"};
 	static const char *const worker_members[] = {"pid", "generation", "state", "step", "reason",
 	    "uptime_ms", "speaks", "leader", "status", "beat", "messages_in", "messages_out",
 	    "messages_skipped", "messages_dropped", "log_lines", "log_bytes", "log_dropped"};
@@ -120,6 +122,58 @@ START_TEST(a_ready_app_is_shown_whole)
 		ck_assert_msg(
 		    json_object_get(at(o, "apps.0.slots.0.worker"), worker_members[i]) != NULL,
 		    "%s", worker_members[i]);
+	json_decref(o);
+}
+END_TEST
+
+START_TEST(who_gets_what_is_shown)
+{
+	struct worker *w;
+	json_t *o;
+
+	fake_cluster_add(&f, "web", 2);
+	fake_cluster_start(&f);
+	fake_cluster_ready(&f);
+	f.conf[0].balance = BALANCE_STICKY;
+	o = ctl_status_json(&f.ctx);
+	assert_text(o, "apps.0.balance", "sticky");
+	assert_text(o, "apps.0.listeners.0.shape", "shared");
+	assert_text(o, "apps.0.slots.0.tier", "T0");
+	assert_number(o, "apps.0.slots.0.stalls", 0);
+	assert_number(o, "apps.0.slots.0.taken_over", 0);
+	ck_assert(json_is_false(at(o, "apps.0.slots.0.drained")));
+	ck_assert(json_is_null(at(o, "apps.0.slots.0.queue")));
+	json_decref(o);
+
+	w = f.core->apps->slots[0]->current;
+	w->on_ring = true;
+	w->slot->stalls = 3;
+	w->slot->seat = 1;
+	w = f.core->apps->slots[1]->current;
+	w->on_ring = true;
+	w->neighbours = 3;
+	f.core->apps->steer.mode = STEER_HOLD;
+	f.report.has_beat = true;
+	f.report.stolen = 5;
+	f.queue = (struct slot_queue){.now = 2, .most = 40, .limit = 4096, .rescued = 7};
+	o = ctl_status_json(&f.ctx);
+	assert_text(o, "apps.0.steering", "hold");
+	assert_text(o, "apps.0.slots.0.tier", "T2");
+	assert_text(o, "apps.0.slots.1.tier", "T1");
+	assert_number(o, "apps.0.slots.0.seat", 1);
+	assert_number(o, "apps.0.slots.0.stalls", 3);
+	assert_number(o, "apps.0.slots.0.queue.now", 2);
+	assert_number(o, "apps.0.slots.0.queue.most", 40);
+	assert_number(o, "apps.0.slots.0.queue.limit", 4096);
+	assert_number(o, "apps.0.slots.0.queue.rescued", 7);
+	assert_number(o, "apps.0.slots.0.worker.beat.stolen", 5);
+	assert_number(o, "apps.0.slots.0.taken_over", 12);
+	json_decref(o);
+	f.ctx.queue = NULL;
+	f.core->apps->steer.mode = STEER_SERVE;
+	o = ctl_status_json(&f.ctx);
+	assert_text(o, "apps.0.steering", "serve");
+	ck_assert(json_is_null(at(o, "apps.0.slots.0.queue")));
 	json_decref(o);
 }
 END_TEST
@@ -294,6 +348,7 @@ main(void)
 	suite_add_tcase(s, tc);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, a_ready_app_is_shown_whole);
+	tcase_add_test(tc, who_gets_what_is_shown);
 	tcase_add_test(tc, the_state_of_an_app_is_one_word);
 	tcase_add_test(tc, a_slot_in_trouble_makes_the_app_degraded_then_failed);
 	tcase_add_test(tc, one_app_can_be_asked_for);
