@@ -17,8 +17,18 @@ struct outq_line {
 	struct outq_line *next;
 	size_t len;
 	bool droppable;
+	void *rider;
+	void (*release)(void *rider);
 	char data[];
 };
+
+static void
+release_rider(struct outq_line *line)
+{
+	if (line->rider)
+		line->release(line->rider);
+	line->rider = NULL;
+}
 
 void
 outq_init(struct outq *q, size_t limit)
@@ -33,6 +43,7 @@ outq_done(struct outq *q)
 
 	for (line = q->head; line != NULL; line = next) {
 		next = line->next;
+		release_rider(line);
 		mem_free(line);
 	}
 	q->head = NULL;
@@ -62,6 +73,7 @@ remove_line(struct outq *q, struct outq_line *prev, struct outq_line *line)
 		q->tail = prev;
 	q->bytes -= line->len;
 	q->lines--;
+	release_rider(line);
 	mem_free(line);
 }
 
@@ -108,6 +120,7 @@ outq_push(struct outq *q, const char *data, size_t len, bool droppable)
 	line->next = NULL;
 	line->len = len;
 	line->droppable = droppable;
+	line->rider = NULL;
 	memcpy(line->data, data, len);
 	if (q->tail != NULL)
 		q->tail->next = line;
@@ -117,6 +130,44 @@ outq_push(struct outq *q, const char *data, size_t len, bool droppable)
 	q->bytes += len;
 	q->lines++;
 	return 0;
+}
+
+int
+outq_push_rider(
+    struct outq *q, const char *line, size_t len, void *rider, void (*release)(void *rider))
+{
+	int r = len > 0 ? outq_push(q, line, len, false) : -EINVAL;
+
+	if (r < 0) {
+		release(rider);
+		return r;
+	}
+	q->tail->rider = rider;
+	q->tail->release = release;
+	return 0;
+}
+
+void *
+outq_rider(const struct outq *q)
+{
+	return q->head != NULL ? q->head->rider : NULL;
+}
+
+void *
+outq_last_rider(const struct outq *q)
+{
+	return q->tail != NULL ? q->tail->rider : NULL;
+}
+
+void
+outq_take_back(struct outq *q)
+{
+	struct outq_line *prev = NULL;
+
+	for (struct outq_line *line = q->head; line != q->tail; line = line->next)
+		prev = line;
+	if (q->tail != NULL)
+		remove_line(q, prev, q->tail);
 }
 
 size_t
@@ -135,6 +186,7 @@ outq_advance(struct outq *q, size_t n)
 		struct outq_line *line = q->head;
 		size_t left = line->len - q->written;
 
+		release_rider(line);
 		if (n < left) {
 			q->written += n;
 			q->bytes -= n;

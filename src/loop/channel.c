@@ -4,10 +4,14 @@
  * One turn reads at most one portion; each frame draws tokens, long ones more, so that neither a
  * flood of small frames nor one of large ones holds the master up (W4). What the worker says is
  * copied into plain fields by ipc/msg and never kept as it came.
+ *
+ * Descriptors leave with the first byte of their line, so that the worker knows whose they are.
+ * What can be sent at once is sent from the caller's descriptors; only what has to wait is copied.
  */
 #include "loop/channel.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +35,16 @@
 #define CHANNEL_DRAIN_READS  32
 #define CHANNEL_TOKEN_BYTES  4096 /* a frame costs one token, and one more for each of these */
 #define CHANNEL_CONTROL_HEAD "{\"brood\""
+#define CHANNEL_FDS_MAX      8192 /* descriptors that wait for one worker to read */
+#define CHANNEL_RETRY_MS     20
+
+/* Descriptors on their way to the worker. */
+struct parcel {
+	unsigned *waiting; /* sum over all parcels of the channel */
+	unsigned len;
+	bool copied; /* ours to close */
+	int fds[];
+};
 
 struct channel {
 	struct throttle throttle;
@@ -39,12 +53,15 @@ struct channel {
 	int fd;
 	struct frame_reader reader;
 	struct outq queue;
+	uv_timer_t retry; /* the system takes no more descriptors for the moment */
+	unsigned waiting_fds;
 	bool speaks;
 	bool paused; /* out of tokens: not read */
 	bool ended; /* the worker closed its end */
 	bool closed;
 	unsigned handles;
 	unsigned cost; /* tokens for the frames of this read */
+	uint64_t last_ping;
 };
 
 static void on_poll(uv_poll_t *h, int status, int events);
@@ -71,7 +88,7 @@ arm(struct channel *c)
 		return;
 	if (!c->paused)
 		events |= UV_READABLE;
-	if (!outq_is_empty(&c->queue))
+	if (!outq_is_empty(&c->queue) && !uv_is_active((uv_handle_t *)&c->retry))
 		events |= UV_WRITABLE;
 	if (events)
 		(void)uv_poll_start(&c->poll, events, on_poll); /* epoll_ctl is done later */
@@ -88,6 +105,29 @@ on_refilled(void *arg)
 	arm(c);
 }
 
+static ssize_t
+send_parcel(int fd, const char *data, size_t len, const struct parcel *parcel)
+{
+	union {
+		struct cmsghdr head; /* for its alignment */
+		char bytes[CMSG_SPACE(sizeof(int) * CHANNEL_PARCEL_MAX)];
+	} control;
+	struct iovec part = {.iov_base = (void *)(uintptr_t)data, .iov_len = len};
+	struct msghdr m = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control};
+	struct cmsghdr *head;
+
+	memset(&control, 0, sizeof(control));
+	m.msg_controllen = CMSG_SPACE(sizeof(int) * parcel->len);
+	head = CMSG_FIRSTHDR(&m);
+	head->cmsg_level = SOL_SOCKET;
+	head->cmsg_type = SCM_RIGHTS;
+	head->cmsg_len = CMSG_LEN(sizeof(int) * parcel->len);
+	memcpy(CMSG_DATA(head), parcel->fds, sizeof(int) * parcel->len);
+	return sendmsg(fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+static void on_retry(uv_timer_t *h);
+
 /* Writes what goes out without waiting. */
 static void
 flush(struct channel *c)
@@ -96,14 +136,28 @@ flush(struct channel *c)
 	size_t len;
 
 	while (!c->closed && (len = outq_peek(&c->queue, &data)) > 0) {
-		ssize_t n = send(c->fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+		const struct parcel *parcel = outq_rider(&c->queue);
+		ssize_t n = parcel ? send_parcel(c->fd, data, len, parcel)
+		                   : send(c->fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL);
 
 		if (n < 0 && errno == EINTR)
 			continue;
+		/* Too many descriptors under way, or no memory: nothing tells when it is over. */
+		if (n < 0 && (errno == ETOOMANYREFS || errno == ENOBUFS || errno == ENOMEM))
+			(void)uv_timer_start(&c->retry, on_retry, CHANNEL_RETRY_MS, 0);
 		if (n < 0)
 			break; /* EAGAIN: poll tells; anything else: reading will find the end */
 		outq_advance(&c->queue, (size_t)n);
 	}
+}
+
+static void
+on_retry(uv_timer_t *h)
+{
+	struct channel *c = h->data;
+
+	flush(c);
+	arm(c);
 }
 
 static bool
@@ -119,6 +173,69 @@ push(struct channel *c, struct str *line, bool droppable)
 	flush(c);
 	arm(c);
 	return true;
+}
+
+static void
+release_parcel(void *arg)
+{
+	struct parcel *p = arg;
+
+	*p->waiting -= p->len;
+	for (unsigned i = 0; p->copied && i < p->len; i++)
+		fd_close(&p->fds[i]);
+	mem_free(p);
+}
+
+/* It has to wait: the caller's descriptors may be gone by then. */
+static int
+copy_parcel(struct parcel *p)
+{
+	for (unsigned i = 0; i < p->len; i++) {
+		int fd = fcntl(p->fds[i], F_DUPFD_CLOEXEC, 3);
+		int r = -errno;
+
+		if (fd < 0) {
+			while (i-- > 0)
+				fd_close(&p->fds[i]);
+			return r;
+		}
+		p->fds[i] = fd;
+	}
+	p->copied = true;
+	return 0;
+}
+
+/* A control line with descriptors, which stay the caller's. */
+static int
+push_parcel(struct channel *c, struct str *line, const int *fds, unsigned n)
+{
+	size_t size = sizeof(struct parcel) + n * sizeof(*fds);
+	struct parcel *p, *left;
+	int r = 0;
+
+	if (!c || !c->speaks || c->closed || c->ended)
+		r = -ENOTCONN;
+	else if (n > CHANNEL_PARCEL_MAX || c->waiting_fds + n > CHANNEL_FDS_MAX)
+		r = -ENOBUFS;
+	p = r == 0 && !str_failed(line) ? mem_calloc(1, size) : NULL;
+	if (!p) {
+		str_free(line);
+		return r < 0 ? r : -ENOMEM;
+	}
+	p->waiting = &c->waiting_fds;
+	c->waiting_fds += p->len = n;
+	memcpy(p->fds, fds, n * sizeof(*fds));
+	r = outq_push_rider(&c->queue, line->data, line->len, p, release_parcel);
+	str_free(line);
+	if (r < 0)
+		return r;
+	flush(c);
+	left = outq_last_rider(&c->queue);
+	r = left ? copy_parcel(left) : 0;
+	if (r < 0)
+		outq_take_back(&c->queue);
+	arm(c);
+	return r;
 }
 
 static void
@@ -374,8 +491,9 @@ channel_open(struct proc *p, int fd, size_t message_max)
 	frame_reader_init(&c->reader, message_max);
 	outq_init(&c->queue, CHANNEL_QUEUE_BYTES);
 	(void)throttle_init(&c->throttle, &p->loop->uv, on_refilled, c); /* cannot fail */
-	c->poll.data = c->throttle.timer.data = c;
-	c->handles = 2;
+	(void)uv_timer_init(&p->loop->uv, &c->retry); /* cannot fail */
+	c->poll.data = c->throttle.timer.data = c->retry.data = c;
+	c->handles = 3;
 	arm(c);
 	return c;
 }
@@ -398,6 +516,7 @@ channel_close(struct channel *c)
 	c->closed = true;
 	uv_close((uv_handle_t *)&c->poll, on_closed);
 	throttle_close(&c->throttle, on_closed);
+	uv_close((uv_handle_t *)&c->retry, on_closed);
 	fd_close(&c->fd);
 }
 
@@ -421,6 +540,35 @@ channel_send_leader(struct channel *c, bool leads)
 		return;
 	msg_add_leader(&line, leads);
 	(void)push(c, &line, false);
+}
+
+void
+channel_send_ping(struct channel *c)
+{
+	struct str line = {0};
+
+	if (!c || !c->speaks)
+		return;
+	msg_add_ping(&line, ++c->last_ping);
+	(void)push(c, &line, false); /* without memory it looks as if it had not answered */
+}
+
+int
+channel_send_ring(struct channel *c, const struct channel_ring *ring)
+{
+	struct str line = {0};
+
+	msg_add_ring(&line, ring->names, ring->names_len, ring->own, ring->own_len, ring->more);
+	return push_parcel(c, &line, ring->fds, ring->fds_len);
+}
+
+int
+channel_send_connection(struct channel *c, const char *listener, int fd)
+{
+	struct str line = {0};
+
+	msg_add_connection(&line, listener);
+	return push_parcel(c, &line, &fd, 1);
 }
 
 static bool

@@ -18,6 +18,7 @@ struct proc;
 struct channel;
 
 #define CHANNEL_QUEUE_BYTES (1024 * 1024)
+#define CHANNEL_PARCEL_MAX  250 /* descriptors of one message; the kernel takes 253 */
 
 /* Takes fd (a non-blocking stream socket) over, on failure too. NULL without memory. */
 struct channel *channel_open(struct proc *p, int fd, size_t message_max);
@@ -28,6 +29,22 @@ void channel_close(struct channel *c);	/* NULL is fine; frees itself */
 /* For a worker that does not speak brood these do nothing. */
 void channel_send_drain(struct channel *c, uint64_t deadline_ms);
 void channel_send_leader(struct channel *c, bool leads);
+void channel_send_ping(struct channel *c);
+
+/* With descriptors, which stay the caller's: it may close them at once. In order with all other
+ * control lines. 0, or a negative errno when nothing was sent or queued: -ENOTCONN (it does not
+ * speak brood, or is gone), -ENOBUFS (it reads too little), -EMFILE, -ENOMEM. */
+struct channel_ring {
+	const int *fds;
+	unsigned fds_len; /* at most CHANNEL_PARCEL_MAX */
+	const char *const *names;
+	size_t names_len;
+	const unsigned *own;
+	size_t own_len;
+	bool more;
+};
+int channel_send_ring(struct channel *c, const struct channel_ring *ring);
+int channel_send_connection(struct channel *c, const char *listener, int fd);
 
 /* Message to the worker in one slot of app, or with slot < 0 to all of them, from `from`
  * ("web.2", or "brood" for `brood send`). Returns for how many it was queued: workers that

@@ -166,6 +166,11 @@ perform(struct loop *l, const struct action *a)
 		if (p)
 			channel_send_drain(p->channel, a->drain.deadline_ms);
 		break;
+	case ACTION_PING:
+		p = procs_find(l, a->worker);
+		if (p)
+			channel_send_ping(p->channel);
+		break;
 	case ACTION_LEADER:
 		p = procs_find(l, a->worker);
 		if (p)
@@ -183,7 +188,6 @@ perform(struct loop *l, const struct action *a)
 	case ACTION_APP_GONE:
 		forget_app(l, a->app);
 		break;
-	case ACTION_PING:
 	case ACTION_STEER:
 	case ACTION_RING_GIVE:
 	case ACTION_RING_JOIN:

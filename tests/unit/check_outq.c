@@ -163,6 +163,63 @@ START_TEST(f6_without_memory_the_queue_stays_as_it_was)
 }
 END_TEST
 
+static void
+count_release(void *rider)
+{
+	++*(unsigned *)rider;
+}
+
+START_TEST(a_rider_leaves_with_the_first_byte_of_its_line)
+{
+	unsigned released = 0;
+	const char *data;
+	struct outq q;
+
+	outq_init(&q, 4096);
+	push_numbered(&q, 1, false);
+	ck_assert_int_eq(outq_push_rider(&q, "rider\n", 6, &released, count_release), 0);
+	ck_assert_ptr_eq(outq_last_rider(&q), &released);
+	push_numbered(&q, 2, false);
+	ck_assert_ptr_null(outq_last_rider(&q));
+	ck_assert_ptr_null(outq_rider(&q));
+	/* It does not go with the line before, nor twice. */
+	outq_advance(&q, outq_peek(&q, &data));
+	ck_assert_uint_eq(released, 0);
+	ck_assert_ptr_eq(outq_rider(&q), &released);
+	outq_advance(&q, 1);
+	ck_assert_uint_eq(released, 1);
+	ck_assert_ptr_null(outq_rider(&q));
+	ck_assert_uint_eq(outq_peek(&q, &data), 5);
+	outq_advance(&q, 5);
+	ck_assert_uint_eq(released, 1);
+	outq_done(&q);
+}
+END_TEST
+
+START_TEST(a_rider_is_released_whatever_becomes_of_its_line)
+{
+	unsigned released = 0;
+	struct outq q;
+
+	outq_init(&q, 4096);
+	ck_assert_int_eq(outq_push_rider(&q, "", 0, &released, count_release), -EINVAL);
+	ck_assert_uint_eq(released, 1);
+	mem_fail_at(1, 1);
+	ck_assert_int_eq(outq_push_rider(&q, "x\n", 2, &released, count_release), -ENOMEM);
+	mem_fail_at(0, 0);
+	ck_assert_uint_eq(released, 2);
+	push_numbered(&q, 1, false);
+	ck_assert_int_eq(outq_push_rider(&q, "x\n", 2, &released, count_release), 0);
+	outq_take_back(&q);
+	ck_assert_uint_eq(released, 3);
+	ck_assert_uint_eq(q.lines, 1);
+	ck_assert_uint_eq(q.bytes, 10);
+	ck_assert_int_eq(outq_push_rider(&q, "x\n", 2, &released, count_release), 0);
+	outq_done(&q);
+	ck_assert_uint_eq(released, 4);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -177,6 +234,8 @@ main(void)
 	tcase_add_test(tc, w5_control_lines_push_droppable_ones_out_and_are_never_dropped);
 	tcase_add_test(tc, a_line_that_is_partly_out_is_finished);
 	tcase_add_test(tc, a_line_larger_than_the_limit_costs_no_other);
+	tcase_add_test(tc, a_rider_leaves_with_the_first_byte_of_its_line);
+	tcase_add_test(tc, a_rider_is_released_whatever_becomes_of_its_line);
 	tcase_add_test(tc, f6_without_memory_the_queue_stays_as_it_was);
 	srunner_run_all(sr, CK_ENV);
 	failed = srunner_ntests_failed(sr);
