@@ -131,18 +131,13 @@ step_quiet(struct worker *w)
 static void
 step_cut(struct worker *w)
 {
-	if (!w->generation->steered && !w->on_ring) {
-		step_ask(w);
-		return;
-	}
+	bool has_heirs = w->on_ring && ring_has_other(w);
+
 	steer_touch(w->app);
-	if (w->on_ring && ring_has_other(w)) {
+	if (w->on_ring && (has_heirs || !w->generation->steered))
 		action_push_worker(w, ACTION_RING_CUT);
+	if (has_heirs || !w->generation->steered) {
 		step_ask(w);
-		return;
-	}
-	if (!w->generation->steered) {
-		step_ask(w); /* on a socket that all share */
 		return;
 	}
 	w->step = LEAVE_CUT;

@@ -126,13 +126,12 @@ fill(struct steer_table *t, const struct app *a)
 	t->mode = a->held_off ? STEER_HOLD : STEER_SERVE;
 	if (a->held_off)
 		return;
-	if (a->generation->conf->balance == BALANCE_STICKY) {
+	if (a->generation->conf->balance == BALANCE_STICKY)
 		add_waiting(t, a, false);
-	} else {
+	if (t->len == 0)
 		add_serving(t, a, WORKER_READY);
-		if (t->len == 0)
-			add_serving(t, a, WORKER_STALLED);
-	}
+	if (t->len == 0)
+		add_serving(t, a, WORKER_STALLED);
 	if (t->len == 0)
 		add_waiting(t, a, false);
 	if (t->len == 0)

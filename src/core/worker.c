@@ -49,6 +49,8 @@ worker_set_state(struct worker *w, enum worker_state to, const char *reason)
 	/* A replacement that is due stays due, whether the worker stalls or not. */
 	if (!serves || !worker_serves(w))
 		timer_drop(&c->timers, &w->timer);
+	if (to == WORKER_DEAD)
+		w->probing = false; /* with the process */
 	if (serves && !worker_serves(w))
 		stall_end(w);
 	steer_touch(w->app);

@@ -18,6 +18,7 @@
 #define REQUESTS_MAX 512
 #define LAUNCHES_MAX 512
 #define AGENDA_MAX   16384
+#define SLOTS_MAX    16
 #define MS           1000ull
 #define SEC          1000000ull
 
@@ -52,6 +53,11 @@ struct proc {
 	bool alive;
 	bool speaks, unkillable;
 	bool ever_ready;
+	unsigned seat;
+	uint64_t stalls_from, stalls_to; /* takes nothing, answers no ping */
+	bool ring_given, ring_joined, ring_cut;
+	bool emptied, quiet; /* what ACTION_WATCH was told */
+	bool cut; /* ACTION_WATCH asked for it */
 	char app[49];
 	unsigned slot;
 	struct launch *launch;
@@ -93,6 +99,10 @@ struct sim {
 	const char *wrong;
 	bool ended;
 	int exit_code;
+	bool steered[APPS_MAX];
+	unsigned queue[APPS_MAX][SLOTS_MAX][2]; /* connections that wait at a seat */
+	uint64_t traffic_to[APPS_MAX];
+	bool migrates; /* a rescue moves what waits */
 	bool quiet_since_rollout[APPS_MAX]; /* nothing died and nobody interfered */
 	bool disturbed[APPS_MAX]; /* in this step */
 	unsigned ready_at_start[APPS_MAX], ready_before[APPS_MAX];
@@ -200,12 +210,22 @@ take_first(struct sim *s)
 static void
 random_conf(struct sim *s, struct conf_app *c, const char *name)
 {
-	static const enum conf_ready ready[] = {
-	    READY_AUTO, READY_NOTIFY, READY_CHANNEL, READY_FD, READY_DELAY};
+	static const enum conf_ready ready[] = {READY_AUTO, READY_NOTIFY, READY_CHANNEL, READY_FD,
+	    READY_DELAY, READY_TCP, READY_HTTP, READY_AUTO};
+	static const enum conf_balance balance[] = {
+	    BALANCE_EVEN, BALANCE_EVEN, BALANCE_STICKY, BALANCE_CPU};
 
 	memset(c, 0, sizeof(*c));
 	c->name = (char *)name;
-	c->ready = ready[rnd(s, 5)];
+	c->ready = ready[rnd(s, 8)];
+	c->balance = balance[rnd(s, 4)];
+	c->drain = (enum conf_drain)rnd(s, DRAIN_MAX);
+	c->stall_after_ms = 1 + rnd(s, 5);
+	c->watchdog_ms = chance(s, 40) ? 50 + rnd(s, 3000) : 0;
+	c->probe_path = chance(s, 30) ? (char *)"/healthz" : NULL;
+	c->probe_interval_ms = 100 + rnd(s, 2000);
+	c->probe_timeout_ms = 50 + rnd(s, 500);
+	c->probe_failures = 1 + rnd(s, 3);
 	c->ready_delay_ms = rnd(s, 3) * 200;
 	c->ready_timeout_ms = 500 + rnd(s, 4000);
 	c->stop_signal = SIGTERM;
@@ -286,13 +306,23 @@ plan_ready(struct sim *s, int i, uint64_t in_us)
 	}
 }
 
+static void
+plan_ring(struct sim *s, int i, uint64_t in_us)
+{
+	struct event ev = event_of(EVENT_RING, s->procs[i].worker);
+
+	ev.ring.neighbours = chance(s, 20) ? 3 : 0;
+	plan(s, in_us, &ev, i);
+}
+
 /* Things that a worker may say or do at any time, rightly or not. */
 static void
 plan_noise(struct sim *s, int i)
 {
 	static const enum event_kind kinds[] = {EVENT_STOPPING, EVENT_REPLACE, EVENT_PROTOCOL_FAULT,
-	    EVENT_CHANNEL_CLOSED, EVENT_EXTEND, EVENT_READY, EVENT_SPOKE};
-	struct event ev = event_of(kinds[rnd(s, 7)], s->procs[i].worker);
+	    EVENT_CHANNEL_CLOSED, EVENT_EXTEND, EVENT_READY, EVENT_SPOKE, EVENT_RING, EVENT_ALIVE,
+	    EVENT_EMPTIED, EVENT_QUIET};
+	struct event ev = event_of(kinds[rnd(s, 11)], s->procs[i].worker);
 
 	if (ev.kind == EVENT_EXTEND)
 		ev.extend.us = rnd(s, 3) * SEC;
@@ -311,6 +341,10 @@ plan_life(struct sim *s, int i)
 	uint64_t boot = (1 + rnd(s, 400)) * MS;
 
 	p->speaks = chance(s, 50);
+	if (chance(s, 25)) {
+		p->stalls_from = s->now + boot + rnd(s, 3000) * MS;
+		p->stalls_to = p->stalls_from + (1 + rnd(s, chance(s, 70) ? 300 : 8000)) * MS;
+	}
 	p->unkillable = chance(s, 1) && chance(s, 30);
 	if (p->launch->temper == TEMPER_ONE_BAD_SLOT && p->slot == p->launch->bad_slot) {
 		plan_exit(s, i, rnd(s, 300) * MS, 1, 0);
@@ -349,6 +383,8 @@ plan_life(struct sim *s, int i)
 	case TEMPER_MAX:
 		break;
 	}
+	if (p->speaks && chance(s, 60))
+		plan_ring(s, i, chance(s, 85) ? boot / 2 : boot + rnd(s, 500) * MS);
 	plan_ready(s, i, boot);
 	if (chance(s, 10))
 		plan_noise(s, i);
@@ -438,11 +474,33 @@ on_spawn(struct sim *s, const struct action *a)
 	p->alive = true;
 	p->launch = l;
 	p->slot = (unsigned)a->slot;
+	p->seat = a->seat;
+	if (a->seat > 1 || (a->seat == 1 && !s->steered[app_index(s, a->app)]))
+		wrong(s, "a worker holds a seat that is not there");
 	memcpy(p->app, a->app, sizeof(p->app));
 	ev.spawned.pid = p->pid;
 	plan(s, chance(s, 20) ? rnd(s, 2000) : 0, &ev, s->procs_len);
 	/* What the process does can only be seen after its birth was told. */
 	s->procs_len++;
+}
+
+/* A worker that is led out gets its stop signal when nothing waits at its seat and, where the master
+ * waits for that, no request is inside; or when its time is over. */
+static void
+judge_stop(struct sim *s, const struct proc *p, const struct action *a)
+{
+	const struct worker *w = core_find_worker(s->core, p->worker);
+	const struct conf_app *conf = &p->launch->conf;
+
+	if (!w || a->signal.signal != SIGTERM || w->cause == CAUSE_NONE ||
+	    w->step != LEAVE_SIGNALLED || !p->cut || s->core->shutdown >= SHUTDOWN_QUICK ||
+	    s->now >= w->asked_us + conf->stop_timeout_ms * MS)
+		return;
+	if (!p->emptied)
+		wrong(s, "a stop signal while connections wait at the worker's seat");
+	if (!p->quiet &&
+	    (conf->drain == DRAIN_QUIET || (conf->drain == DRAIN_AUTO && !w->speaks)))
+		wrong(s, "a stop signal while a request is inside the worker");
 }
 
 static void
@@ -462,6 +520,7 @@ on_signal_action(struct sim *s, const struct action *a)
 		return;
 	}
 	stubborn = p->launch->temper == TEMPER_STUBBORN;
+	judge_stop(s, p, a);
 	if (a->signal.signal == SIGKILL) {
 		if (!p->unkillable)
 			plan_exit(s, i, rnd(s, 5) * MS, 0, SIGKILL);
@@ -484,11 +543,130 @@ on_drain(struct sim *s, const struct action *a)
 		wrong(s, "a drain request to a process that is not there");
 		return;
 	}
+	if (s->procs[i].ring_joined && !s->procs[i].ring_cut)
+		wrong(s, "a worker is told to drain that still reads its neighbours' sockets");
 	if (chance(s, 20))
 		return;
 	plan(s, rnd(s, 20) * MS, &ev, i);
 	if (s->procs[i].launch->temper != TEMPER_STUBBORN)
 		plan_exit(s, i, (20 + rnd(s, chance(s, 80) ? 200 : 4000)) * MS, 0, 0);
+}
+
+static struct proc *
+proc_of(struct sim *s, const struct action *a, const char *otherwise)
+{
+	for (int i = s->procs_len - 1; i >= 0; i--)
+		if (s->procs[i].worker == a->worker && s->procs[i].alive)
+			return &s->procs[i];
+	wrong(s, otherwise);
+	return NULL;
+}
+
+static bool
+is_stalled(const struct sim *s, const struct proc *p)
+{
+	return s->now >= p->stalls_from && s->now < p->stalls_to;
+}
+
+static void
+on_ring_action(struct sim *s, const struct action *a)
+{
+	struct proc *p = proc_of(s, a, "a wait set for a process that is not there");
+
+	if (!p)
+		return;
+	if (a->kind == ACTION_RING_GIVE && p->ring_given)
+		wrong(s, "a wait set was given twice");
+	if (a->kind == ACTION_RING_JOIN && (!p->ring_given || p->ring_joined))
+		wrong(s, "a worker joins the ring twice, or without a set");
+	if (a->kind == ACTION_RING_CUT && !p->ring_given)
+		wrong(s, "a worker is cut off that has no set");
+	p->ring_given |= a->kind == ACTION_RING_GIVE;
+	p->ring_joined |= a->kind == ACTION_RING_JOIN;
+	p->ring_cut |= a->kind == ACTION_RING_CUT;
+}
+
+static void
+on_kick(struct sim *s, const struct action *a)
+{
+	struct proc *p = proc_of(s, a, "a kick for a process that is not there");
+	int app = app_index(s, a->app);
+
+	if (!p || app < 0 || a->slot < 0 || a->slot >= SLOTS_MAX || a->seat > 1)
+		return;
+	if (!p->ring_joined || p->ring_cut)
+		wrong(s, "a kick for a worker that is not on the ring");
+	if (!is_stalled(s, p))
+		s->queue[app][a->slot][a->seat] = 0;
+}
+
+static void
+on_rescue(struct sim *s, const struct action *a)
+{
+	const struct app *app = core_find_app(s->core, a->app);
+	int i = app_index(s, a->app);
+
+	if (i < 0 || a->slot < 0 || a->slot >= SLOTS_MAX || a->seat > 1)
+		return;
+	for (unsigned k = 0; app && k < app->steer.len; k++)
+		if (app->steer.seats[k].slot == a->slot && app->steer.seats[k].seat == a->seat &&
+		    !app->steer_stale)
+			wrong(s, "a queue is given away that is steered to");
+	if (s->migrates)
+		s->queue[i][a->slot][a->seat] = 0;
+}
+
+static void
+on_watch(struct sim *s, const struct action *a)
+{
+	struct proc *p = proc_of(s, a, "a process is watched that is not there");
+	struct event ev = event_of(
+	    a->watch.kind == WATCH_EMPTY ? EVENT_EMPTIED : EVENT_QUIET, a->worker);
+
+	if (!p || a->watch.kind == WATCH_NONE)
+		return;
+	p->cut = true;
+	if (chance(s, 10))
+		return; /* never: a deadline has to end it */
+	ev.quiet.unknown = a->watch.kind == WATCH_QUIET && chance(s, 5);
+	plan(s, rnd(s, chance(s, 80) ? 30 : 2000) * MS, &ev, (int)(p - s->procs));
+}
+
+/* A probe finds what is there: a worker that boots well, or one that stalls until it does not. */
+static void
+on_probe(struct sim *s, const struct action *a)
+{
+	struct proc *p = proc_of(s, a, "a process is probed that is not there");
+	struct event ev = event_of(EVENT_PROBED, a->worker);
+	uint64_t in_us;
+
+	if (!p || a->probe.kind == PROBE_NONE)
+		return;
+	in_us = (1 + rnd(s, 300)) * MS;
+	if (p->stalls_to > s->now + in_us)
+		in_us = p->stalls_to - s->now;
+	ev.probed.kind = a->probe.kind;
+	ev.probed.ok = true;
+	ev.probed.what = "200 OK";
+	if (a->probe.kind == PROBE_HEALTH) {
+		ev.probed.ok = chance(s, 70);
+		in_us = rnd(s, (uint32_t)p->launch->conf.probe_timeout_ms + 1) * MS;
+	} else if (p->launch->temper == TEMPER_NEVER_READY) {
+		return;
+	}
+	ev.probed.unknown = chance(s, 3);
+	plan(s, in_us, &ev, (int)(p - s->procs));
+}
+
+static void
+on_ping(struct sim *s, const struct action *a)
+{
+	struct proc *p = proc_of(s, a, "a ping to a process that is not there");
+	struct event ev = event_of(EVENT_ALIVE, a->worker);
+
+	if (p)
+		plan(s, is_stalled(s, p) ? p->stalls_to - s->now : rnd(s, 20) * MS, &ev,
+		    (int)(p - s->procs));
 }
 
 static void
@@ -607,6 +785,27 @@ perform(struct sim *s, const struct action *a)
 		s->ended = true;
 		s->exit_code = a->exit.code;
 		break;
+	case ACTION_RING_GIVE:
+	case ACTION_RING_JOIN:
+	case ACTION_RING_CUT:
+		on_ring_action(s, a);
+		break;
+	case ACTION_KICK:
+		on_kick(s, a);
+		break;
+	case ACTION_RESCUE:
+		on_rescue(s, a);
+		break;
+	case ACTION_WATCH:
+		on_watch(s, a);
+		break;
+	case ACTION_PROBE:
+		on_probe(s, a);
+		break;
+	case ACTION_PING:
+		on_ping(s, a);
+		break;
+	case ACTION_STEER:
 	case ACTION_LEADER:
 	case ACTION_SLOT_GONE:
 	case ACTION_APP_GONE:
@@ -718,7 +917,7 @@ check_world(struct sim *s)
 		}
 		s->rollout_before[i] = a->rollout.state;
 		if (s->failed_now[i] && !a->ops && s->core->shutdown == SHUTDOWN_NONE &&
-		    a->target_len > a->rollout.old_len)
+		    a->wanted == APP_RUN && a->target_len > a->rollout.old_len && !a->scaled)
 			wrong(s, "a failed rollout keeps slots that it added");
 		s->failed_now[i] = false;
 	}
@@ -775,11 +974,22 @@ forgive_started(struct sim *s, const struct action *a)
 
 	if (a->kind == ACTION_TRANSITION && !a->transition.of_worker &&
 	    a->transition.to == SLOT_STARTING && app >= 0 && a->slot >= 0 && a->slot < 64 &&
-	    (strcmp(a->text, "start") == 0 || strcmp(a->text, "restart") == 0))
+	    (strcmp(a->text, "start") == 0 || strcmp(a->text, "restart") == 0 ||
+	        strcmp(a->text, "resumed") == 0))
 		s->watch[app][a->slot] = (struct slot_watch){0};
 	if (app >= 0 && (a->kind == ACTION_VERIFY ||
 	                    (a->kind == ACTION_NOTE && a->note.kind == NOTE_ROLLOUT_FAILED)))
 		memset(s->watch[app], 0, sizeof(s->watch[app]));
+}
+
+static void
+note_watched(struct sim *s, const struct event *ev)
+{
+	for (int i = 0; i < s->procs_len; i++) {
+		s->procs[i].emptied |=
+		    s->procs[i].worker == ev->worker && ev->kind == EVENT_EMPTIED;
+		s->procs[i].quiet |= s->procs[i].worker == ev->worker && ev->kind == EVENT_QUIET;
+	}
 }
 
 static void
@@ -791,6 +1001,8 @@ step(struct sim *s, struct event *ev)
 	    ev->request);
 	if (ev->kind == EVENT_EXITED)
 		note_death(s, ev);
+	if (ev->kind == EVENT_EMPTIED || ev->kind == EVENT_QUIET)
+		note_watched(s, ev);
 	s->actions.len = 0;
 	if (!s->calm && chance(s, s->short_of_memory ? 30 : 1))
 		mem_fail_at(1 + rnd(s, 4), 1 + rnd(s, 3));
@@ -847,6 +1059,7 @@ fill_target(struct sim *s, struct core_target *t, const char *name)
 	t->launch = l;
 	t->conf = &l->conf;
 	t->workers = chance(s, 90) ? 1 + rnd(s, 5) : 0;
+	t->steered = s->steered[app_index(s, name)];
 	return true;
 }
 
@@ -876,8 +1089,8 @@ operate(struct sim *s)
 {
 	static const enum event_kind kinds[] = {EVENT_RELOAD, EVENT_RELOAD, EVENT_RELOAD,
 	    EVENT_RESTART, EVENT_START, EVENT_STOP, EVENT_SCALE, EVENT_SCALE, EVENT_KILL,
-	    EVENT_KILL, EVENT_SIGNAL};
-	struct event ev = {.kind = kinds[rnd(s, 11)]};
+	    EVENT_KILL, EVENT_SIGNAL, EVENT_DRAIN, EVENT_RESUME};
+	struct event ev = {.kind = kinds[rnd(s, 13)]};
 
 	forgive_all(s);
 	for (unsigned i = 0; i < APPS_MAX; i++)
@@ -904,6 +1117,12 @@ operate(struct sim *s)
 	case EVENT_SIGNAL:
 		ev.signal.signal = SIGTERM;
 		break;
+	case EVENT_DRAIN:
+	case EVENT_RESUME:
+		ev.drain.slot = chance(s, 50) ? -1 : (int)rnd(s, 5);
+		if (chance(s, 20))
+			ev.app = NULL;
+		break;
 	default:
 		break;
 	}
@@ -912,6 +1131,69 @@ operate(struct sim *s)
 }
 
 /* --- a life -------------------------------------------------------------------------------- */
+
+/* Whether somebody takes what waits at a seat: its worker, or a neighbour on the ring. */
+static bool
+is_read(struct sim *s, const struct app *a, unsigned slot, unsigned seat)
+{
+	for (int i = 0; i < s->procs_len; i++) {
+		const struct proc *p = &s->procs[i];
+		const struct worker *w = p->alive ? core_find_worker(s->core, p->worker) : NULL;
+
+		if (!w || w->app != a || is_stalled(s, p) || w->ready_us == 0)
+			continue;
+		if (p->ring_joined ? !p->ring_cut : p->slot == slot && p->seat == seat)
+			return true;
+	}
+	return false;
+}
+
+/* A millisecond of traffic: connections come where they are steered to, and are taken where
+ * somebody takes them; then the master looks. */
+static void
+look_at_queues(struct sim *s, const char *name)
+{
+	const struct app *a = core_find_app(s->core, name);
+	struct queue_sample items[2 * SLOTS_MAX];
+	struct event ev = {.kind = EVENT_QUEUES, .app = name};
+	int app = app_index(s, name);
+	unsigned slots;
+
+	if (!a || app < 0)
+		return;
+	for (unsigned i = 0; a->steer.mode == STEER_SERVE && i < a->steer.len; i++)
+		if (a->steer.seats[i].slot < SLOTS_MAX && chance(s, 60))
+			s->queue[app][a->steer.seats[i].slot][a->steer.seats[i].seat]++;
+	slots = a->slots_len < SLOTS_MAX ? a->slots_len : SLOTS_MAX;
+	for (unsigned i = 0; i < slots; i++) {
+		for (unsigned k = 0; k < 2; k++) {
+			if (is_read(s, a, i, k) && chance(s, 90))
+				s->queue[app][i][k] = 0;
+			items[ev.queues.len++] = (struct queue_sample){
+			    .slot = i, .seat = k, .len = s->queue[app][i][k], .limit = 32};
+		}
+	}
+	ev.queues.items = items;
+	step(s, &ev);
+	ev.queues.items = NULL;
+	ev.queues.len = 0;
+	if (s->now < s->traffic_to[app])
+		plan(s, (1 + rnd(s, 3)) * MS, &ev, -1);
+}
+
+/* Some of an app's time has traffic. */
+static void
+begin_traffic(struct sim *s)
+{
+	for (unsigned i = 0; i < s->apps; i++) {
+		struct event ev = {.kind = EVENT_QUEUES, .app = s->names[i]};
+
+		if (!s->steered[i] || s->traffic_to[i] > s->now || chance(s, 60))
+			continue;
+		s->traffic_to[i] = s->now + (20 + rnd(s, 300)) * MS;
+		plan(s, rnd(s, 1500) * MS, &ev, -1);
+	}
+}
 
 /* Lets things happen until `until`, or until the master ended. */
 static void
@@ -945,6 +1227,11 @@ run_until(struct sim *s, uint64_t until)
 			continue;
 		}
 		struct planned p = take_first(s);
+
+		if (p.ev.kind == EVENT_QUEUES) {
+			look_at_queues(s, p.ev.app);
+			continue;
+		}
 
 		if (p.proc >= 0 && !s->procs[p.proc].alive)
 			continue;
@@ -1024,6 +1311,9 @@ sim_live(uint64_t seed, struct sim_coverage *cov, FILE *log)
 	s->log = log;
 	s->apps = 1 + rnd(s, APPS_MAX);
 	s->short_of_memory = chance(s, 10);
+	s->migrates = chance(s, 50);
+	for (unsigned i = 0; i < APPS_MAX; i++)
+		s->steered[i] = chance(s, 65);
 	memcpy(s->names, names, sizeof(names));
 	s->core = core_new(seed);
 	core_set_exit_when(s->core, (enum conf_exit_when)rnd(s, 10) == 0
@@ -1032,6 +1322,7 @@ sim_live(uint64_t seed, struct sim_coverage *cov, FILE *log)
 	configure(s);
 	acts = rnd(s, 12);
 	for (unsigned i = 0; i < acts && !s->ended && !s->wrong; i++) {
+		begin_traffic(s);
 		run_until(s, s->now + (chance(s, 30) ? rnd(s, 20) * MS : rnd(s, 12000) * MS));
 		if (!s->ended && !s->wrong)
 			operate(s);
