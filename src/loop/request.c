@@ -445,6 +445,9 @@ do_plan(struct client *c, struct ctl_plan *plan, const json_t *id)
 		loop_reopen_logs(c->control->loop);
 		answer_text(c, id, "message", "log files are reopened");
 		break;
+	case CTL_PROBE: /* ask.c comes with loop/probe */
+		answer_error(c, id, RPC_FAILED, "not to be had yet", NULL);
+		break;
 	}
 }
 

@@ -26,6 +26,7 @@ enum signal_action {
 	SIGNAL_STOP_QUICK,
 	SIGNAL_SCALE_UP,
 	SIGNAL_SCALE_DOWN,
+	SIGNAL_DRAIN,
 	SIGNAL_CHILD,
 	SIGNAL_IGNORE,
 	SIGNAL_ACTION_MAX,
@@ -56,8 +57,9 @@ static const struct signal_row {
     {SIGTTOU, SIGNAL_SCALE_DOWN, SIGNAL_IGNORE, "scale-down", "scale",
         "one worker less in every app, at least one; ignored by a brood run that owns its "
         "terminal"},
-    {SIGWINCH, SIGNAL_UNSUPPORTED, SIGNAL_IGNORE, "unsupported", "-",
-        "kept for draining all workers; logged as unsupported"},
+    {SIGWINCH, SIGNAL_DRAIN, SIGNAL_IGNORE, "drain", "drain",
+        "drain all workers, keep sockets and master; ignored by a brood run that owns its "
+        "terminal"},
     {SIGCHLD, SIGNAL_CHILD, SIGNAL_CHILD, "reap", "-", "a process ended"},
     {SIGPIPE, SIGNAL_IGNORE, SIGNAL_IGNORE, "ignore", "-", "ignored"},
     {SIGXFSZ, SIGNAL_IGNORE, SIGNAL_IGNORE, "ignore", "-", "ignored"},
@@ -193,6 +195,14 @@ scale_all(struct loop *l, int by)
 }
 
 static void
+drain_all(struct loop *l)
+{
+	struct event ev = {.kind = EVENT_DRAIN, .drain = {.slot = -1}};
+
+	loop_step(l, &ev);
+}
+
+static void
 act(struct loop *l, const struct signal_row *row, enum signal_action action)
 {
 	char name[16];
@@ -222,6 +232,9 @@ act(struct loop *l, const struct signal_row *row, enum signal_action action)
 		break;
 	case SIGNAL_SCALE_DOWN:
 		scale_all(l, -1);
+		break;
+	case SIGNAL_DRAIN:
+		drain_all(l);
 		break;
 	case SIGNAL_CHILD:
 		procs_on_child(l);

@@ -53,14 +53,14 @@ dumped_clean() {
 	MASTER=$!
 	PIDS+=("$MASTER")
 	retry_until 20 master_answers_or_ended
-	# WINCH goes to those who are between fork and setsid, too: a handler of the master that
-	# ran there would write into the pipe that both share.
+	# CHLD goes to those who are between fork and setsid, too, and means nothing to them: a
+	# handler of the master that ran there would write into the pipe that both share.
 	cat > "$T/storm.py" << 'END'
 import os, signal, sys, time
 master = int(sys.argv[1])
 end = time.monotonic() + 2
 while time.monotonic() < end:
-    os.killpg(master, signal.SIGWINCH)
+    os.killpg(master, signal.SIGCHLD)
     time.sleep(0.0002)
 END
 	spawn python3 "$T/storm.py" "$MASTER"
