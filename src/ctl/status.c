@@ -190,7 +190,7 @@ app_state(const struct app *a)
 		return "reloading";
 	if (t.of[SLOT_SERVING] == t.all)
 		return "ready";
-	if (t.drained == t.all)
+	if (t.drained > 0 && t.drained + t.of[SLOT_SERVING] == t.all)
 		return "drained";
 	if (trouble == 0 && t.of[SLOT_STARTING] > 0)
 		return "starting";
@@ -450,6 +450,8 @@ why_rank(const struct ctl_context *ctx, const struct slot *s)
 	const struct obituary *o = journal_obituary(ctx->journal, s->app->name, s->index, 0);
 
 	if (s->state != SLOT_SERVING && s->state != SLOT_RESTING)
+		return 0;
+	if (s->current != NULL && s->current->state == WORKER_STALLED)
 		return 0;
 	return o != NULL && !o->expected ? 1 : 2;
 }
