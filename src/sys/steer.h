@@ -46,16 +46,29 @@ struct steer_spec {
 
 /* Writes the program into prog[STEER_PROGRAM_MAX]; returns its length, -EINVAL for an empty table
  * or an index that is not in the group, -E2BIG when the table needs more instructions than the
- * kernel takes. Runs of successive indices cost three instructions each. */
+ * kernel takes. A run of successive indices costs three instructions at most, any other entry two:
+ * 2,000 slots and targets together always fit. */
 int steer_compile(const struct steer_spec *spec, struct sock_filter *prog);
-/* Compiles and attaches to the group of fd, replacing what is attached. 0 or negative errno. */
+/* Compiles and attaches to the group of fd, replacing what is attached. 0 or negative errno;
+ * -ENOMEM also where net.core.optmem_max has no room for so long a program. */
 int steer_attach(int fd, const struct steer_spec *spec);
+
+/* Begins a connection to one member of the group that fd listens in: a close-on-exec, non-blocking
+ * socket bound to the source that `name` means (a slot, or STEER_RAW + index, on IPv6-only groups
+ * as well). By port there is one source for each name, so there closing resets (SO_LINGER), or the
+ * next one could not use it. Returns the descriptor or a negative errno: -ERANGE when the name has
+ * no source, -EADDRINUSE, -EADDRNOTAVAIL while another has it. */
+int steer_connect(int fd, unsigned name);
 
 /* Whether an attached program may be replaced under load (R5): kernels without the fix of
  * CVE-2026-52910 free the old one while it runs. Looks for the fix's symbol in the kernel's BTF,
- * then in /proc/kallsyms; takes 10 to 40 ms the first time, nothing after. BROOD_STEER_SWAP=no in
- * the environment answers for tests and for the cautious; cache (may be NULL) names a file that
- * remembers the verdict of this boot (mode 0600, keyed by the boot id). */
+ * then in /proc/kallsyms; takes 2 to 40 ms the first time, nothing after. BROOD_STEER_SWAP in the
+ * environment answers instead: no for tests and for the cautious, yes for who knows that the
+ * kernel has the fix and hides its symbols. cache (may be NULL) names a file that remembers the
+ * verdict of this boot (mode 0600, keyed by the boot id). */
 bool steer_swap_is_safe(const char *cache);
+
+/* How the verdict was found, for people; NULL before steer_swap_is_safe(). */
+const char *steer_swap_reason(void);
 
 #endif
