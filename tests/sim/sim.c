@@ -724,6 +724,9 @@ on_transition(struct sim *s, const struct action *a)
 	if (app >= 0 && a->transition.of_worker && a->transition.to == WORKER_DRAINING &&
 	    strcmp(a->text, "drains on its own") == 0)
 		disturb(s, app);
+	if (app >= 0 && a->transition.of_worker && a->transition.from == WORKER_STALLED &&
+	    a->transition.to == WORKER_STOPPING)
+		disturb(s, app); /* the watchdog */
 	/* Ready, or given up: from here only an operator or a rollout starts it again. */
 	if (app >= 0 && a->slot >= 0 && a->slot < 64 &&
 	    (a->transition.of_worker
