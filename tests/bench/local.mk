@@ -1,8 +1,10 @@
 # Long runs, not part of "make check": soak loads and kills, bench measures.
 # Both scripts print what they did and exit non-zero when a promise was not kept.
 check_PROGRAMS += tests/bench/floor tests/bench/load tests/bench/plain_worker
+tests_bench_load_LDADD = -lm
 tests_bench_plain_worker_SOURCES = tests/bench/plain_worker.c tests/lib/no_leak_search.c
-EXTRA_DIST += tests/bench/run tests/soak/run tests/lib/cluster.bash
+TESTS += tests/bench/load.tap
+EXTRA_DIST += tests/bench/load.tap tests/bench/run tests/soak/run tests/lib/cluster.bash
 
 soak: all $(check_PROGRAMS)
 	top_srcdir=$(abs_top_srcdir) top_builddir=$(abs_top_builddir) \

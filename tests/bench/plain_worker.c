@@ -4,7 +4,8 @@
  * One epoll loop, no libraries, no timers but those of a drain: what it costs to start and to
  * answer is the floor for any worker. It serves the listeners of LISTEN_FDS, of LISTEN_FD=n (one
  * descriptor, for bench/floor), or binds 127.0.0.1:$PORT; says READY=1 on NOTIFY_SOCKET; answers
- * every GET with its pid and X-Worker; on TERM it stops accepting, answers each connection once
+ * every GET with its pid and X-Worker, GET /block?ms=N only after a sleep in which the whole worker
+ * stands still; on TERM it stops accepting, answers each connection once
  * more with Connection: close, closes the idle after 500 ms and exits 0.
  *
  * LINES=n in the environment: it writes n lines on stdout before it says ready.
@@ -110,6 +111,17 @@ answer(struct conn *c, bool is_last)
 		drop(c);
 }
 
+/* What a call that blocks does to a loop. */
+static void
+block_if_asked(const char *head)
+{
+	long ms = strncmp(head, "GET /block?ms=", 14) == 0 ? strtol(head + 14, NULL, 10) : 0;
+	struct timespec left = {ms / 1000, ms % 1000 * 1000000};
+
+	while (ms > 0 && nanosleep(&left, &left) < 0 && errno == EINTR)
+		;
+}
+
 static void
 on_readable(struct conn *c)
 {
@@ -128,6 +140,7 @@ on_readable(struct conn *c)
 		return;
 	is_last = stop || strcasestr(c->buf, "\nConnection: close") != NULL;
 	c->len = 0;
+	block_if_asked(c->buf);
 	answer(c, is_last);
 }
 
