@@ -27,6 +27,7 @@
 #include "ipc/frame.h"
 #include "ipc/msg.h"
 #include "ipc/outq.h"
+#include "loop/dispatch.h"
 #include "loop/loop.h"
 #include "loop/procs.h"
 #include "loop/throttle.h"
@@ -205,9 +206,10 @@ copy_parcel(struct parcel *p)
 	return 0;
 }
 
-/* A control line with descriptors, which stay the caller's. */
+/* A control line with descriptors, which stay the caller's. now: it does not wait for a worker
+ * that does not read, the caller has others. */
 static int
-push_parcel(struct channel *c, struct str *line, const int *fds, unsigned n)
+push_parcel(struct channel *c, struct str *line, const int *fds, unsigned n, bool now)
 {
 	size_t size = sizeof(struct parcel) + n * sizeof(*fds);
 	struct parcel *p, *left;
@@ -217,6 +219,8 @@ push_parcel(struct channel *c, struct str *line, const int *fds, unsigned n)
 		r = -ENOTCONN;
 	else if (n > CHANNEL_PARCEL_MAX || c->waiting_fds + n > CHANNEL_FDS_MAX)
 		r = -ENOBUFS;
+	else if (now && !outq_is_empty(&c->queue))
+		r = -EAGAIN;
 	p = r == 0 && !str_failed(line) ? mem_calloc(1, size) : NULL;
 	if (!p) {
 		str_free(line);
@@ -231,7 +235,8 @@ push_parcel(struct channel *c, struct str *line, const int *fds, unsigned n)
 		return r;
 	flush(c);
 	left = outq_last_rider(&c->queue);
-	r = left ? copy_parcel(left) : 0;
+	if (left)
+		r = now ? -EAGAIN : copy_parcel(left);
 	if (r < 0)
 		outq_take_back(&c->queue);
 	arm(c);
@@ -380,6 +385,11 @@ take(struct channel *c, const struct msg *m)
 		take_ring(p, m);
 		break;
 	case MSG_TAKE:
+		/* One for each connection is not talkative. */
+		if (dispatch_take(p->loop, p))
+			c->cost--;
+		else
+			p->report.messages_skipped++;
 		break;
 	case MSG_UNKNOWN:
 		p->report.messages_skipped++;
@@ -559,7 +569,7 @@ channel_send_ring(struct channel *c, const struct channel_ring *ring)
 	struct str line = {0};
 
 	msg_add_ring(&line, ring->names, ring->names_len, ring->own, ring->own_len, ring->more);
-	return push_parcel(c, &line, ring->fds, ring->fds_len);
+	return push_parcel(c, &line, ring->fds, ring->fds_len, false);
 }
 
 int
@@ -568,7 +578,7 @@ channel_send_connection(struct channel *c, const char *listener, int fd)
 	struct str line = {0};
 
 	msg_add_connection(&line, listener);
-	return push_parcel(c, &line, &fd, 1);
+	return push_parcel(c, &line, &fd, 1, true);
 }
 
 static bool

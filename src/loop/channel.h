@@ -44,6 +44,7 @@ struct channel_ring {
 	bool more;
 };
 int channel_send_ring(struct channel *c, const struct channel_ring *ring);
+/* Now or not at all: -EAGAIN where it would have to wait for the worker to read. */
 int channel_send_connection(struct channel *c, const char *listener, int fd);
 
 /* Message to the worker in one slot of app, or with slot < 0 to all of them, from `from`

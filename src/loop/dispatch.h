@@ -7,17 +7,22 @@
 #ifndef BROOD_LOOP_DISPATCH_H
 #define BROOD_LOOP_DISPATCH_H
 
+#include <stdbool.h>
+
 #include "core/event.h"
 
 struct loop;
+struct err;
 struct proc;
 
-/* The worker asks for one more connection. */
-void dispatch_take(struct loop *l, struct proc *p);
+int dispatch_init(struct loop *l, struct err *e);
+/* The worker asks for one more connection. False: it asked before and has got none since, or its
+ * app is none of this kind; nothing has changed then. */
+bool dispatch_take(struct loop *l, struct proc *p);
 /* It drains, or is gone: what it asked for is not sent any more. */
 void dispatch_forget(struct loop *l, worker_id worker);
-/* The app's listeners or its balance changed, or it is gone. */
-void dispatch_settle(struct loop *l, const char *app);
+/* A worker changed its state, or an app its listeners, or it is gone. Cheap. */
+void dispatch_settle(struct loop *l);
 void dispatch_done(struct loop *l);
 
 #endif

@@ -8,6 +8,8 @@ src_loop_libloop_la_SOURCES = \
 	src/loop/configure.h \
 	src/loop/control.c \
 	src/loop/control.h \
+	src/loop/dispatch.c \
+	src/loop/dispatch.h \
 	src/loop/environment.c \
 	src/loop/environment.h \
 	src/loop/follow.c \

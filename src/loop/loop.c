@@ -15,6 +15,7 @@
 #include "core/core.h"
 #include "loop/configure.h"
 #include "loop/control.h"
+#include "loop/dispatch.h"
 #include "loop/launch.h"
 #include "loop/manager.h"
 #include "loop/output.h"
@@ -115,6 +116,8 @@ init_all(struct loop *l, const struct conf *conf, int *ret_code, struct err *e)
 		r = launch_init(l, e);
 	if (r == 0)
 		r = procs_init(l, e);
+	if (r == 0)
+		r = dispatch_init(l, e);
 	if (r == 0 && (r = starter_init(l, l->options.ready_fd)) < 0)
 		err_set(e, r, "--ready-fd %d: %s", l->options.ready_fd, strerror(-r));
 	if (r < 0)
@@ -178,6 +181,7 @@ finish(struct loop *l)
 	if (l->control)
 		control_done(l);
 	procs_done(l);
+	dispatch_done(l);
 	core_free(l->core);
 	launch_done(l);
 	if (l->output)

@@ -10,6 +10,7 @@
  *   strays.c   what dead workers left behind
  *   start.c    one worker from a wish to a process
  *   channel.c  the socketpair of a worker: frames in, queue out
+ *   dispatch.c connections that the master accepts and hands over
  *   ready.c    NOTIFY_SOCKET and fd:N of a worker
  *   throttle.c tokens for descriptors that talk too much
  *   tell.c     what happened -> log, journal, watchers
@@ -38,6 +39,7 @@ struct err;
 struct control;
 struct output;
 struct procs;
+struct dispatch;
 struct launch_table;
 struct signals;
 struct manager;
@@ -72,6 +74,7 @@ struct loop {
 	struct output *output;
 	struct procs *procs;
 	struct launch_table *launches;
+	struct dispatch *dispatch;
 	struct signals *signals;
 	struct manager *manager;
 	struct starter *starter;

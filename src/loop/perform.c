@@ -13,6 +13,7 @@
 #include "core/cluster.h"
 #include "loop/channel.h"
 #include "loop/control.h"
+#include "loop/dispatch.h"
 #include "loop/launch.h"
 #include "loop/loop.h"
 #include "loop/manager.h"
@@ -162,6 +163,7 @@ perform(struct loop *l, const struct action *a)
 		procs_signal(l, a);
 		break;
 	case ACTION_DRAIN:
+		dispatch_forget(l, a->worker);
 		p = procs_find(l, a->worker);
 		if (p)
 			channel_send_drain(p->channel, a->drain.deadline_ms);
@@ -181,6 +183,7 @@ perform(struct loop *l, const struct action *a)
 		break;
 	case ACTION_FORGET:
 		launch_free(l, a->launch);
+		dispatch_settle(l);
 		break;
 	case ACTION_SLOT_GONE:
 		launch_close_slots(l, a->app, a->slot_gone.slots);
@@ -199,6 +202,7 @@ perform(struct loop *l, const struct action *a)
 		break;
 	case ACTION_TRANSITION:
 		tell_transition(l, a);
+		dispatch_settle(l);
 		break;
 	case ACTION_NOTE:
 		tell_note(l, a);

@@ -31,6 +31,7 @@
 #include "core/cluster.h"
 #include "loop/channel.h"
 #include "loop/control.h"
+#include "loop/dispatch.h"
 #include "loop/loop.h"
 #include "loop/output.h"
 #include "loop/ready.h"
@@ -243,6 +244,7 @@ proc_close(struct proc *p)
 {
 	struct procs *ps = p->loop->procs;
 
+	dispatch_forget(p->loop, p->worker);
 	HASH_DELETE(by_worker, ps->by_worker, p);
 	if (p->pid > 0)
 		HASH_DELETE(by_pid, ps->by_pid, p);

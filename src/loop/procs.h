@@ -38,6 +38,9 @@ struct proc {
 	struct channel *channel;	/* NULL when closed */
 	struct readiness *readiness;
 	struct output_source *output;
+	bool takes;			/* dispatch: waits for a connection ... */
+	bool take_deaf;			/* ... but does not read */
+	struct proc *take_prev, *take_next;
 	struct worker_report report;
 	struct rusage usage;		/* filled when it is reaped */
 	unsigned handles;		/* open libuv handles embedded here */

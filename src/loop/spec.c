@@ -49,6 +49,14 @@ fill_argv(struct scratch *s, const struct launch *la, unsigned slot, unsigned ge
 	return 0;
 }
 
+/* balance = dispatch: connections come over the channel, what has none comes as ever. */
+static bool
+is_inherited(const struct launch *la, size_t listener)
+{
+	return la->app->balance != BALANCE_DISPATCH ||
+	       la->app->listen[listener].kind == LISTEN_UDP;
+}
+
 /* 0..2, the slot's listeners, the channel, the descriptor for readiness; a gap before the last
  * one is filled with /dev/null. Returns the number of the channel. */
 static int
@@ -70,7 +78,8 @@ fill_fds(struct launch_table *t, const struct launch *la, unsigned slot, unsigne
 	fds[1] = given[0];
 	fds[2] = given[1];
 	for (size_t i = 0; i < listeners; i++)
-		fds[n++] = listener_fd(la->listeners[i], slot, seat);
+		if (is_inherited(la, i))
+			fds[n++] = listener_fd(la->listeners[i], slot, seat);
 	if (n == wanted)
 		fds[n++] = given[3];
 	channel = n;
@@ -109,13 +118,15 @@ add_listener_vars(struct scratch *s, const struct launch *la)
 {
 	struct str names = {0};
 	uint16_t port = 0;
+	size_t n = 0;
 
 	for (size_t i = 0; i < la->app->listen_len; i++) {
-		str_addf(&names, "%s%s", i > 0 ? ":" : "", la->app->listen[i].name);
+		if (is_inherited(la, i))
+			str_addf(&names, "%s%s", n++ > 0 ? ":" : "", la->app->listen[i].name);
 		if (port == 0 && la->app->listen[i].kind == LISTEN_TCP)
 			port = la->listeners[i]->port;
 	}
-	add_var(s, 0, "LISTEN_FDS=%zu", la->app->listen_len);
+	add_var(s, 0, "LISTEN_FDS=%zu", n);
 	add_var(s, 0, "LISTEN_FDNAMES=%s", str_text(&names));
 	str_free(&names);
 	if (port != 0 && !la->own_port)
