@@ -376,6 +376,8 @@ begin_drain(struct app *a, const struct op *op)
 		note_slot(s, NOTE_DRAINED, false,
 		    "drained on an operator's word; `brood resume %s` brings it back", a->name);
 		slot_rest(s, CAUSE_OPERATOR, "drained on an operator's word", true);
+		/* Who comes from now on waits at the twin, so that the old queue comes to an end. */
+		s->seat = slot_other_seat(s, s->generation);
 	}
 	steer_touch(a);
 }

@@ -234,6 +234,9 @@ look_at_seat(struct app *a, const struct queue_sample *q)
 {
 	struct slot *s = q->slot < a->slots_len ? a->slots[q->slot] : NULL;
 	struct worker *reader = s && q->seat < 2 ? reader_of(s, q->seat) : NULL;
+	/* What is steered to is not given away: a worker found stalled now is gone round from the end
+	 * of this step on (R4). */
+	bool is_left = !reader || reader->state == WORKER_STALLED;
 	/* A parked seat has no slot that could count: it is always the second look. */
 	unsigned looks = 2;
 
@@ -247,7 +250,7 @@ look_at_seat(struct app *a, const struct queue_sample *q)
 		return;
 	if ((!reader || reader->on_ring) && has_ring(a)) {
 		kick(a, q->slot, q->seat, looks - 1);
-	} else if ((!reader || reader->state == WORKER_STALLED) && somebody_takes(a) &&
+	} else if (is_left && somebody_takes(a) &&
 	           a->generation->conf->balance != BALANCE_STICKY &&
 	           (looks == 2 || looks % RESCUE_AGAIN_LOOKS == 0 ||
 	               (reader && reader->stalled_us != 0 &&

@@ -1,0 +1,581 @@
+/*
+ * check_core_steer: who gets new connections, who is gone round, and how a worker is led out: single
+ * decisions of the core (steer.c, stall.c, leave.c), each from the events that lead to it.
+ */
+#include <check.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "core/cluster.h"
+
+#define MS  1000ull
+#define SEC 1000000ull
+
+static struct core *core;
+static struct action_list actions;
+static uint64_t now;
+static struct conf_app conf;
+static int cookies[16];
+
+static void
+setup(void)
+{
+	now = 100 * SEC;
+	core = core_new(1);
+	memset(&conf, 0, sizeof(conf));
+	conf.name = (char *)"web";
+	conf.balance = BALANCE_EVEN;
+	conf.ready = READY_AUTO;
+	conf.ready_timeout_ms = 10000;
+	conf.stop_signal = SIGTERM;
+	conf.abort_signal = SIGABRT;
+	conf.stop_timeout_ms = 3000;
+	conf.abort_timeout_ms = 500;
+	conf.restart_delay_ms = 600;
+	conf.restart_delay_max_ms = 1000;
+	conf.restart_limit = 10;
+	conf.restart_window_ms = 60000;
+	conf.crash_burst = 5;
+	conf.crash_refill_ms = 2000;
+	conf.max_surge = 1;
+	conf.max_generations = 2;
+	conf.stall_after_ms = 3;
+	conf.probe_interval_ms = 1000;
+	conf.probe_timeout_ms = 500;
+	conf.probe_failures = 2;
+}
+
+static void
+teardown(void)
+{
+	core_free(core);
+	action_list_done(&actions);
+}
+
+static void
+take(const struct event *ev)
+{
+	actions.len = 0;
+	ck_assert_int_eq(core_step(core, now, ev, &actions), 0);
+	ck_assert_ptr_null(core_check(core));
+}
+
+static const struct action *
+find(enum action_kind kind)
+{
+	for (size_t i = 0; i < actions.len; i++)
+		if (actions.items[i].kind == kind)
+			return &actions.items[i];
+	return NULL;
+}
+
+static bool
+has_note(enum note_kind kind)
+{
+	for (size_t i = 0; i < actions.len; i++)
+		if (actions.items[i].kind == ACTION_NOTE && actions.items[i].note.kind == kind)
+			return true;
+	return false;
+}
+
+/* The table as text: "0.0 1.0" is slot.seat. */
+static const char *
+table(void)
+{
+	static char text[200];
+	const struct steer_table *t = &core->apps->steer;
+	size_t len = 0;
+
+	text[0] = '\0';
+	if (t->mode == STEER_HOLD)
+		return "held off";
+	for (unsigned i = 0; i < t->len; i++)
+		len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%u.%u", i ? " " : "",
+		    (unsigned)t->seats[i].slot, (unsigned)t->seats[i].seat);
+	return text;
+}
+
+static void
+configure(unsigned workers, int cookie)
+{
+	struct core_target t = {
+	    .conf = &conf, .launch = &cookies[cookie], .workers = workers, .steered = true};
+	struct event ev = {.kind = EVENT_CONFIGURE, .request = (request_id)cookie + 1};
+
+	ev.configure.targets = &t;
+	ev.configure.len = 1;
+	take(&ev);
+}
+
+static void
+simple(enum event_kind kind, worker_id w)
+{
+	struct event ev = {.kind = kind, .worker = w};
+
+	take(&ev);
+}
+
+static void
+spawned(worker_id w)
+{
+	struct event ev = {.kind = EVENT_SPAWNED, .worker = w};
+
+	ev.spawned.pid = (pid_t)(1000 + w);
+	take(&ev);
+}
+
+static void
+probed(worker_id w, enum probe_kind kind, bool ok)
+{
+	struct event ev = {.kind = EVENT_PROBED, .worker = w};
+
+	ev.probed.kind = kind;
+	ev.probed.ok = ok;
+	ev.probed.what = ok ? "200 OK" : "503 Service Unavailable";
+	take(&ev);
+}
+
+static void
+exited(worker_id w, int code, int sig)
+{
+	struct event ev = {.kind = EVENT_EXITED, .worker = w};
+
+	ev.exited.code = sig ? -1 : code;
+	ev.exited.signal = sig;
+	take(&ev);
+}
+
+static void
+later(uint64_t us)
+{
+	struct event ev = {.kind = EVENT_TIME};
+
+	now += us;
+	take(&ev);
+}
+
+/* One look: lens[i] connections wait at seat 0 of slot i. */
+static void
+look(const unsigned *lens, unsigned n)
+{
+	struct queue_sample items[8];
+	struct event ev = {.kind = EVENT_QUEUES, .app = "web"};
+
+	for (unsigned i = 0; i < n; i++)
+		items[i] = (struct queue_sample){.slot = i, .seat = 0, .len = lens[i], .limit = 128};
+	ev.queues.items = items;
+	ev.queues.len = n;
+	now += MS;
+	take(&ev);
+}
+
+static void
+app_is_up(unsigned workers)
+{
+	configure(workers, 0);
+	for (worker_id w = 1; w <= workers; w++) {
+		spawned(w);
+		probed(w, PROBE_ACCEPT, true);
+	}
+}
+
+static void
+ring_app_is_up(unsigned workers)
+{
+	configure(workers, 0);
+	for (worker_id w = 1; w <= workers; w++) {
+		struct event ready = {.kind = EVENT_READY, .worker = w};
+
+		spawned(w);
+		simple(EVENT_SPOKE, w);
+		simple(EVENT_RING, w);
+		ck_assert_ptr_nonnull(find(ACTION_RING_GIVE));
+		ck_assert_ptr_null(find(ACTION_RING_JOIN));
+		ready.ready.by = READY_BY_CHANNEL;
+		take(&ready);
+		ck_assert_ptr_nonnull(find(ACTION_RING_JOIN));
+	}
+}
+
+START_TEST(connections_wait_where_workers_boot_and_go_to_the_ready_ones)
+{
+	configure(3, 0);
+	ck_assert_str_eq(table(), "0.0 1.0 2.0");
+	spawned(1);
+	probed(1, PROBE_ACCEPT, true);
+	ck_assert_ptr_nonnull(find(ACTION_STEER));
+	ck_assert_str_eq(table(), "0.0");
+}
+END_TEST
+
+START_TEST(silent_program_is_ready_when_it_takes_a_connection)
+{
+	configure(1, 0);
+	spawned(1);
+	ck_assert_int_eq(find(ACTION_PROBE)->probe.kind, PROBE_ACCEPT);
+	later(5 * SEC); /* being alive is not enough */
+	ck_assert_int_eq(core->apps->slots[0]->current->state, WORKER_STARTING);
+	probed(1, PROBE_ACCEPT, true);
+	ck_assert_int_eq(core->apps->slots[0]->current->state, WORKER_READY);
+}
+END_TEST
+
+START_TEST(program_that_takes_no_connection_is_not_ready_in_time)
+{
+	configure(1, 0);
+	spawned(1);
+	later(10 * SEC);
+	ck_assert_int_eq(core->apps->slots[0]->state, SLOT_BACKOFF);
+	ck_assert_ptr_nonnull(strstr(core->apps->slots[0]->reason, "took no connection"));
+}
+END_TEST
+
+START_TEST(replacement_is_tried_on_the_twin_and_gets_everything_at_one_instant)
+{
+	app_is_up(1);
+	configure(1, 1);
+	ck_assert_uint_eq(find(ACTION_SPAWN)->seat, 1);
+	ck_assert(find(ACTION_SPAWN)->spawn.alone);
+	spawned(2);
+	ck_assert_str_eq(table(), "0.0");
+	probed(2, PROBE_ACCEPT, true);
+	ck_assert_str_eq(table(), "0.1");
+	ck_assert_int_eq(find(ACTION_WATCH)->watch.kind, WATCH_EMPTY);
+	ck_assert_ptr_null(find(ACTION_SIGNAL));
+	simple(EVENT_EMPTIED, 1);
+	ck_assert_int_eq(find(ACTION_WATCH)->watch.kind, WATCH_QUIET);
+	ck_assert_ptr_null(find(ACTION_SIGNAL));
+	simple(EVENT_QUIET, 1);
+	ck_assert_int_eq(find(ACTION_SIGNAL)->signal.signal, SIGTERM);
+}
+END_TEST
+
+START_TEST(leading_out_is_bounded_by_stop_timeout)
+{
+	app_is_up(1);
+	configure(1, 1);
+	spawned(2);
+	probed(2, PROBE_ACCEPT, true);
+	later(3 * SEC);
+	ck_assert(has_note(NOTE_STRANDED));
+	ck_assert_int_eq(find(ACTION_SIGNAL)->signal.signal, SIGTERM);
+	later(500 * MS);
+	ck_assert_int_eq(find(ACTION_SIGNAL)->signal.signal, SIGABRT);
+}
+END_TEST
+
+START_TEST(drain_self_needs_no_quiet)
+{
+	conf.drain = DRAIN_SELF;
+	app_is_up(1);
+	configure(1, 1);
+	spawned(2);
+	probed(2, PROBE_ACCEPT, true);
+	simple(EVENT_EMPTIED, 1);
+	ck_assert_int_eq(find(ACTION_SIGNAL)->signal.signal, SIGTERM);
+}
+END_TEST
+
+START_TEST(dead_worker_is_followed_by_one_on_the_same_seat)
+{
+	app_is_up(2);
+	exited(1, 0, SIGKILL);
+	ck_assert_str_eq(table(), "1.0");
+	ck_assert_uint_eq(find(ACTION_SPAWN)->seat, 0);
+}
+END_TEST
+
+START_TEST(worker_that_dies_while_its_replacement_boots_has_an_heir_on_its_seat)
+{
+	app_is_up(1);
+	configure(1, 1);
+	spawned(2);
+	exited(1, 0, SIGKILL);
+	ck_assert_ptr_nonnull(find(ACTION_SPAWN));
+	ck_assert_uint_eq(find(ACTION_SPAWN)->seat, 0);
+	ck_assert_uint_eq(find(ACTION_SPAWN)->generation, 2);
+}
+END_TEST
+
+START_TEST(r10_r21_ring_joins_before_the_old_worker_is_cut)
+{
+	struct event ready = {.kind = EVENT_READY, .worker = 3};
+	const struct action *join, *cut, *drain;
+
+	ring_app_is_up(2);
+	configure(2, 1);
+	spawned(3);
+	simple(EVENT_SPOKE, 3);
+	simple(EVENT_RING, 3);
+	ready.ready.by = READY_BY_CHANNEL;
+	take(&ready);
+	join = find(ACTION_RING_JOIN);
+	cut = find(ACTION_RING_CUT);
+	drain = find(ACTION_DRAIN);
+	ck_assert_uint_eq(join->worker, 3);
+	ck_assert_uint_eq(cut->worker, 1);
+	ck_assert_uint_eq(drain->worker, 1);
+	ck_assert(join < cut && cut < drain);
+	ck_assert_ptr_null(find(ACTION_WATCH)); /* its neighbours read what waits */
+}
+END_TEST
+
+START_TEST(last_worker_on_the_ring_empties_the_queue_itself)
+{
+	struct event ev = {.kind = EVENT_SHUTDOWN};
+
+	ring_app_is_up(1);
+	ev.shutdown.mode = SHUTDOWN_GRACEFUL;
+	take(&ev);
+	ck_assert_str_eq(table(), "held off");
+	ck_assert_int_eq(find(ACTION_WATCH)->watch.kind, WATCH_EMPTY);
+	ck_assert_ptr_null(find(ACTION_RING_CUT));
+	simple(EVENT_EMPTIED, 1);
+	ck_assert_ptr_nonnull(find(ACTION_RING_CUT));
+	ck_assert_ptr_nonnull(find(ACTION_DRAIN));
+}
+END_TEST
+
+START_TEST(queue_that_never_gets_shorter_is_stalled_and_gone_round)
+{
+	app_is_up(3);
+	for (unsigned i = 1; i <= 3; i++) {
+		look((unsigned[]){i, 0, 0}, 3);
+		ck_assert_str_eq(table(), "0.0 1.0 2.0");
+	}
+	look((unsigned[]){4, 0, 0}, 3);
+	ck_assert_str_eq(table(), "1.0 2.0");
+	ck_assert(has_note(NOTE_STALLED));
+	ck_assert_int_eq(find(ACTION_PROBE)->probe.kind, PROBE_ACCEPT);
+	/* R4: given to the others only a look after it was steered away. */
+	ck_assert_ptr_null(find(ACTION_RESCUE));
+	look((unsigned[]){4, 0, 0}, 3);
+	ck_assert_int_eq(find(ACTION_RESCUE)->slot, 0);
+	probed(1, PROBE_ACCEPT, true);
+	ck_assert(has_note(NOTE_RECOVERED));
+	ck_assert_str_eq(table(), "0.0 1.0 2.0");
+}
+END_TEST
+
+START_TEST(queue_that_gets_shorter_is_not_stalled)
+{
+	app_is_up(2);
+	for (unsigned i = 0; i < 100; i++) {
+		look((unsigned[]){i % 3 == 2 ? 1 : 5 + i % 3, 0}, 2);
+		ck_assert_str_eq(table(), "0.0 1.0");
+	}
+}
+END_TEST
+
+START_TEST(r7_all_look_stalled_so_none_is)
+{
+	app_is_up(2);
+	for (unsigned i = 0; i < 6; i++)
+		look((unsigned[]){3, 3}, 2);
+	ck_assert_str_eq(table(), "0.0 1.0");
+	ck_assert_int_eq(core->apps->slots[0]->current->state, WORKER_READY);
+	ck_assert_int_eq(core->apps->slots[1]->current->state, WORKER_READY);
+}
+END_TEST
+
+START_TEST(r9_stranded_connection_is_kicked_to_one_neighbour_after_the_other)
+{
+	worker_id first;
+
+	ring_app_is_up(3);
+	look((unsigned[]){1, 0, 0}, 3);
+	ck_assert_ptr_null(find(ACTION_KICK));
+	look((unsigned[]){1, 0, 0}, 3);
+	ck_assert_int_eq(find(ACTION_KICK)->slot, 0);
+	first = find(ACTION_KICK)->worker;
+	look((unsigned[]){1, 0, 0}, 3);
+	ck_assert_uint_ne(find(ACTION_KICK)->worker, first);
+}
+END_TEST
+
+START_TEST(sticky_clients_stay_with_their_slots)
+{
+	conf.balance = BALANCE_STICKY;
+	app_is_up(3);
+	exited(2, 0, SIGKILL);
+	ck_assert_str_eq(table(), "0.0 1.0 2.0");
+	for (unsigned i = 0; i < 10; i++)
+		look((unsigned[]){9, 0, 0}, 3);
+	ck_assert_str_eq(table(), "0.0 1.0 2.0");
+}
+END_TEST
+
+START_TEST(watchdog_aborts_what_stays_stalled)
+{
+	conf.watchdog_ms = 1000;
+	app_is_up(2);
+	for (unsigned i = 0; i < 6; i++)
+		look((unsigned[]){3, 0}, 2);
+	ck_assert_int_eq(core->apps->slots[0]->current->state, WORKER_STALLED);
+	later(SEC);
+	ck_assert_int_eq(find(ACTION_SIGNAL)->signal.signal, SIGABRT);
+	ck_assert_uint_eq(find(ACTION_SPAWN)->seat, 0); /* what waits there needs a reader */
+	ck_assert_int_eq(core->apps->slots[0]->leaving->cause, CAUSE_WATCHDOG);
+	later(500 * MS);
+	ck_assert_int_eq(find(ACTION_SIGNAL)->signal.signal, SIGKILL);
+}
+END_TEST
+
+START_TEST(p7_worker_that_answers_no_ping_is_aborted)
+{
+	conf.watchdog_ms = 1000;
+	ring_app_is_up(2);
+	later(501 * MS);
+	ck_assert_ptr_nonnull(find(ACTION_PING));
+	simple(EVENT_ALIVE, 1);
+	later(501 * MS);
+	ck_assert_int_eq(core->apps->slots[0]->current->state, WORKER_READY);
+	ck_assert_int_eq(core->apps->slots[1]->current->state, WORKER_STALLED);
+	later(500 * MS);
+	ck_assert_int_eq(find(ACTION_SIGNAL)->signal.signal, SIGABRT);
+	ck_assert_int_eq(core->apps->slots[1]->leaving->cause, CAUSE_WATCHDOG);
+}
+END_TEST
+
+START_TEST(failing_probe_replaces_the_worker_gracefully)
+{
+	conf.probe_path = (char *)"/healthz";
+	app_is_up(1);
+	later(SEC);
+	ck_assert_int_eq(find(ACTION_PROBE)->probe.kind, PROBE_HEALTH);
+	probed(1, PROBE_HEALTH, false);
+	ck_assert(has_note(NOTE_PROBE_FAILED));
+	later(SEC);
+	probed(1, PROBE_HEALTH, false);
+	later(0);
+	ck_assert_ptr_nonnull(find(ACTION_SPAWN));
+	ck_assert_int_eq(core->apps->slots[0]->current->state, WORKER_READY);
+	spawned(2);
+	probed(2, PROBE_ACCEPT, true);
+	ck_assert_int_eq(core->apps->slots[0]->leaving->cause, CAUSE_PROBE);
+}
+END_TEST
+
+START_TEST(nobody_serves_and_the_next_start_is_far)
+{
+	conf.restart_delay_max_ms = 5000;
+	conf.restart_delay_ms = 2000;
+	configure(1, 0);
+	spawned(1);
+	exited(1, 1, 0);
+	ck_assert_str_eq(table(), "held off");
+	ck_assert(has_note(NOTE_HELD_OFF));
+	later(core_next_deadline(core) - now);
+	spawned(2);
+	ck_assert_str_eq(table(), "held off"); /* until somebody is ready */
+	probed(2, PROBE_ACCEPT, true);
+	ck_assert_str_eq(table(), "0.0");
+}
+END_TEST
+
+START_TEST(nobody_serves_and_the_queue_is_half_full)
+{
+	configure(2, 0);
+	spawned(1);
+	look((unsigned[]){64, 0}, 2);
+	ck_assert_str_eq(table(), "0.0 1.0");
+	look((unsigned[]){65, 0}, 2);
+	ck_assert_str_eq(table(), "held off");
+}
+END_TEST
+
+START_TEST(r24_stop_refuses_first_then_empties_then_signals)
+{
+	struct event ev = {.kind = EVENT_SHUTDOWN};
+
+	app_is_up(2);
+	ev.shutdown.mode = SHUTDOWN_GRACEFUL;
+	take(&ev);
+	ck_assert_str_eq(table(), "held off");
+	ck_assert_ptr_null(find(ACTION_SIGNAL));
+	simple(EVENT_EMPTIED, 1);
+	simple(EVENT_QUIET, 1);
+	ck_assert_int_eq(find(ACTION_SIGNAL)->signal.signal, SIGTERM);
+}
+END_TEST
+
+START_TEST(drained_slot_rests_until_it_is_resumed)
+{
+	struct event ev = {.kind = EVENT_DRAIN, .app = "web", .request = 7};
+
+	app_is_up(2);
+	ev.drain.slot = 1;
+	take(&ev);
+	ck_assert_str_eq(table(), "0.0");
+	ck_assert_ptr_null(find(ACTION_REPLY));
+	simple(EVENT_EMPTIED, 2);
+	simple(EVENT_QUIET, 2);
+	exited(2, 0, 0);
+	ck_assert_uint_eq(find(ACTION_REPLY)->reply.request, 7);
+	ck_assert_int_eq(core->apps->slots[1]->state, SLOT_RESTING);
+	ev.kind = EVENT_RESUME;
+	ev.request = 8;
+	take(&ev);
+	ck_assert_int_eq(find(ACTION_SPAWN)->slot, 1);
+}
+END_TEST
+
+START_TEST(drained_apps_keep_their_connections_waiting_and_a_reload_brings_them_back)
+{
+	struct event ev = {.kind = EVENT_DRAIN, .app = NULL, .request = 7};
+
+	app_is_up(1);
+	ev.drain.slot = -1;
+	take(&ev);
+	ck_assert_str_eq(table(), "0.1"); /* nobody reads there, but it will be read */
+	simple(EVENT_EMPTIED, 1);
+	simple(EVENT_QUIET, 1);
+	exited(1, 0, 0);
+	ck_assert_uint_eq(find(ACTION_REPLY)->reply.request, 7);
+	configure(1, 1);
+	ck_assert_uint_eq(find(ACTION_SPAWN)->seat, 1);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *s = suite_create("core steering");
+	TCase *t = tcase_create("steering");
+	SRunner *r;
+	int failed;
+
+	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_test(t, connections_wait_where_workers_boot_and_go_to_the_ready_ones);
+	tcase_add_test(t, silent_program_is_ready_when_it_takes_a_connection);
+	tcase_add_test(t, program_that_takes_no_connection_is_not_ready_in_time);
+	tcase_add_test(t, replacement_is_tried_on_the_twin_and_gets_everything_at_one_instant);
+	tcase_add_test(t, leading_out_is_bounded_by_stop_timeout);
+	tcase_add_test(t, drain_self_needs_no_quiet);
+	tcase_add_test(t, dead_worker_is_followed_by_one_on_the_same_seat);
+	tcase_add_test(t, worker_that_dies_while_its_replacement_boots_has_an_heir_on_its_seat);
+	tcase_add_test(t, r10_r21_ring_joins_before_the_old_worker_is_cut);
+	tcase_add_test(t, last_worker_on_the_ring_empties_the_queue_itself);
+	tcase_add_test(t, queue_that_never_gets_shorter_is_stalled_and_gone_round);
+	tcase_add_test(t, queue_that_gets_shorter_is_not_stalled);
+	tcase_add_test(t, r7_all_look_stalled_so_none_is);
+	tcase_add_test(t, r9_stranded_connection_is_kicked_to_one_neighbour_after_the_other);
+	tcase_add_test(t, sticky_clients_stay_with_their_slots);
+	tcase_add_test(t, watchdog_aborts_what_stays_stalled);
+	tcase_add_test(t, p7_worker_that_answers_no_ping_is_aborted);
+	tcase_add_test(t, failing_probe_replaces_the_worker_gracefully);
+	tcase_add_test(t, nobody_serves_and_the_next_start_is_far);
+	tcase_add_test(t, nobody_serves_and_the_queue_is_half_full);
+	tcase_add_test(t, r24_stop_refuses_first_then_empties_then_signals);
+	tcase_add_test(t, drained_slot_rests_until_it_is_resumed);
+	tcase_add_test(t, drained_apps_keep_their_connections_waiting_and_a_reload_brings_them_back);
+	suite_add_tcase(s, t);
+	r = srunner_create(s);
+	srunner_run_all(r, CK_ENV);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
