@@ -350,6 +350,34 @@ cli_take_target(struct cli *cli, int *ret_slot)
 	return target_split(cli->instance.status, cli->args[0], ret_slot);
 }
 
+/* A slot, or without one all of an app. */
+static int
+send_away(struct cli *cli, const char *method)
+{
+	struct change ch = {.method = method, .params = json_object(), .waits = true};
+	int slot = TARGET_ALL_SLOTS, code;
+	char *app = cli_take_target(cli, &slot);
+
+	ch.app = app ? app : "";
+	if (slot != TARGET_ALL_SLOTS)
+		(void)json_object_set_new(ch.params, "slot", json_integer(slot));
+	code = perform(cli, &ch);
+	free(app);
+	return code;
+}
+
+int
+cmd_drain(struct cli *cli)
+{
+	return send_away(cli, "drain");
+}
+
+int
+cmd_resume(struct cli *cli)
+{
+	return send_away(cli, "resume");
+}
+
 int
 cmd_kill(struct cli *cli)
 {

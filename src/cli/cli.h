@@ -58,6 +58,9 @@ char *cli_take_target(struct cli *cli, int *ret_slot);
 /* "web: 4/4 ready, generation 8 (312 ms)", from an app object of a status result. */
 void cli_print_app(const struct cli *cli, const json_t *app);
 
+/* Four cells of a slot of a status result: tier, queue, taken over, stalls. */
+void cli_add_ways(struct table *tb, const json_t *slot);
+
 /* "brood: text" on stderr, escaped; returns code, so that "return cli_fail(...)" reads well.
  * With --json also {"error":...} on stdout. */
 int cli_fail(const struct cli *cli, int code, const char *fmt, ...)

@@ -31,6 +31,8 @@ int cmd_start_app(struct cli *cli);
 int cmd_stop(struct cli *cli);
 int cmd_shutdown(struct cli *cli);
 int cmd_scale(struct cli *cli);
+int cmd_drain(struct cli *cli);
+int cmd_resume(struct cli *cli);
 int cmd_kill(struct cli *cli);
 int cmd_signal(struct cli *cli);
 int cmd_send(struct cli *cli);
@@ -39,6 +41,12 @@ int cmd_reopen(struct cli *cli);
 /* stream.c: lines that come one by one. */
 int cmd_logs(struct cli *cli);
 int cmd_events(struct cli *cli);
+
+/* probe.c */
+int cmd_probe(struct cli *cli);
+
+/* doctor.c */
+int cmd_doctor(struct cli *cli);
 
 /* help.c */
 int cmd_help(struct cli *cli);

@@ -29,19 +29,32 @@ print_state(const struct cli *cli, const char *app, const json_t *slot)
 	const char *state = text_of(slot, "state"), *reason = text_of(slot, "reason");
 	const json_t *worker = json_object_get(slot, "worker");
 	json_int_t restarts = number_of(slot, "restarts");
+	bool stalled = strcmp(text_of(worker, "state"), "stalled") == 0;
 	char buf[32];
 
+	if (stalled) {
+		state = "stalled";
+		reason = text_of(worker, "reason");
+	} else if (json_is_true(json_object_get(slot, "drained")) && strcmp(state, "resting") == 0) {
+		state = "drained";
+	}
 	printf("%s", term_on(t->color, TINT_BOLD));
 	term_put(stdout, app);
 	printf(".%lld%s is %s", (long long)number_of(slot, "slot"), term_off(t->color),
 	    term_on(t->color, term_state_tint(state)));
 	term_put(stdout, state);
-	printf("%s for %s", term_off(t->color), age_text(number_of(slot, "since_ms"), buf));
+	printf("%s", term_off(t->color));
+	/* How long the slot has served says nothing of that. */
+	if (!stalled)
+		printf(" for %s", age_text(number_of(slot, "since_ms"), buf));
 	if (json_is_object(worker) && number_of(worker, "pid") > 0)
 		printf(", pid %lld of generation %lld", (long long)number_of(worker, "pid"),
 		    (long long)number_of(worker, "generation"));
 	if (restarts > 0)
 		printf(", after %lld restart%s", (long long)restarts, restarts == 1 ? "" : "s");
+	if (number_of(slot, "stalls") > 0)
+		printf(", stalled %lld time%s", (long long)number_of(slot, "stalls"),
+		    number_of(slot, "stalls") == 1 ? "" : "s");
 	if (*reason) {
 		printf(": ");
 		term_put(stdout, reason);
@@ -121,6 +134,10 @@ print_next(const struct cli *cli, const char *app, const json_t *slot)
 		printf("  Nothing by itself: its worker ended and `restart` wants no other.\n"
 		       "  `brood restart %s` starts it again.\n",
 		    app);
+	else if (json_is_true(json_object_get(slot, "drained")))
+		printf("  Nothing by itself: an operator drained it. `brood resume %s.%lld` ends "
+		       "that.\n",
+		    app, (long long)number_of(slot, "slot"));
 	else if (strcmp(state, "resting") == 0)
 		printf("  Nothing by itself: it wants no worker. `brood start %s` or `brood scale "
 		       "%s N`\n"
@@ -135,6 +152,8 @@ print_next(const struct cli *cli, const char *app, const json_t *slot)
 		printf("  Pid %lld of generation %lld is to take over when it is ready.\n",
 		    (long long)number_of(json_object_get(slot, "next"), "pid"),
 		    (long long)number_of(json_object_get(slot, "next"), "generation"));
+	else if (strcmp(text_of(worker, "state"), "stalled") == 0)
+		printf("  New connections go round it until it takes one, or answers, again.\n");
 	else
 		printf("  Nothing: it serves. Were pid %lld to die, it would be replaced.\n",
 		    (long long)number_of(worker, "pid"));
@@ -204,7 +223,9 @@ print_why(const struct cli *cli, const json_t *why)
 
 	json_array_foreach(slots, i, slot)
 	{
-		bool serves = strcmp(text_of(slot, "state"), "serving") == 0;
+		bool serves = strcmp(text_of(slot, "state"), "serving") == 0 &&
+		              strcmp(text_of(json_object_get(slot, "worker"), "state"),
+		                  "stalled") != 0;
 		if (json_array_size(slots) == 1 || !serves || has_death(slot)) {
 			if (i > 0)
 				(void)putchar('\n');
@@ -303,8 +324,8 @@ print_pair(const char *key, const json_t *value)
 static void
 print_listeners(const struct cli *cli, const json_t *list)
 {
-	static const struct column columns[] = {
-	    {"  ADDRESS", false, false}, {"NAME", false, false}, {"SOCKETS", true, false}};
+	static const struct column columns[] = {{"  ADDRESS", false, false}, {"NAME", false, false},
+	    {"SOCKETS", true, false}, {"SHAPE", false, false}};
 	struct table *tb;
 	size_t i;
 	const json_t *l;
@@ -312,13 +333,14 @@ print_listeners(const struct cli *cli, const json_t *list)
 	if (json_array_size(list) == 0)
 		return;
 	heading(cli, "Listeners");
-	tb = table_new(&cli->term, columns, 3);
+	tb = table_new(&cli->term, columns, sizeof(columns) / sizeof(columns[0]));
 	json_array_foreach(list, i, l)
 	{
 		table_add_row(tb);
 		table_addf(tb, "  %s", text_of(l, "address"));
 		table_add(tb, text_of(l, "name"));
 		table_addf(tb, "%lld", (long long)number_of(l, "sockets"));
+		table_add(tb, text_of(l, "shape"));
 	}
 	table_print(tb);
 }
@@ -357,6 +379,25 @@ print_workers(const struct cli *cli, const json_t *slots)
 		table_add_number(tb, has, number_of(w, "log_lines"));
 		table_add(tb,
 		    has && *text_of(w, "status") ? text_of(w, "status") : text_of(slot, "reason"));
+	}
+	table_print(tb);
+}
+
+static void
+print_ways(const struct cli *cli, const json_t *slots)
+{
+	static const struct column columns[] = {{"  SLOT", true, false}, {"TIER", false, false},
+	    {"QUEUE", true, false}, {"TAKEN", true, false}, {"STALLS", true, false}};
+	struct table *tb = table_new(&cli->term, columns, sizeof(columns) / sizeof(columns[0]));
+	size_t i;
+	const json_t *slot;
+
+	heading(cli, "Connections");
+	json_array_foreach(slots, i, slot)
+	{
+		table_add_row(tb);
+		table_addf(tb, "  %lld", (long long)number_of(slot, "slot"));
+		cli_add_ways(tb, slot);
 	}
 	table_print(tb);
 }
@@ -401,6 +442,7 @@ print_description(const struct cli *cli, const json_t *app)
 	    (long long)number_of(app, "starts"), (long long)number_of(app, "deaths"));
 	print_listeners(cli, json_object_get(app, "listeners"));
 	print_workers(cli, json_object_get(app, "slots"));
+	print_ways(cli, json_object_get(app, "slots"));
 	if (json_object_size(json_object_get(app, "config")) > 0)
 		heading(cli, "Configuration");
 	json_object_foreach(json_object_get(app, "config"), key, value)

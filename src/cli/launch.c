@@ -100,6 +100,48 @@ launch_exec(const struct cli *cli, char *const *argv)
 	return explain_exec(cli, argv[0], errno);
 }
 
+int
+launch_exec_broodd(const struct cli *cli, const char *const *args)
+{
+	char *argv[12] = {launch_find_broodd()};
+	size_t n = 1;
+	int code;
+
+	if (!argv[0])
+		return cli_fail(cli, CLI_SYSTEM, "out of memory");
+	for (; *args && n < 11; args++)
+		argv[n++] = (char *)*args;
+	code = launch_exec(cli, argv);
+	free(argv[0]);
+	return code;
+}
+
+int
+launch_capture_broodd(const struct cli *cli, const char *const *args, struct str *ret)
+{
+	int out[2], status = 0;
+	char buf[4096];
+	ssize_t n;
+	pid_t pid;
+
+	if (pipe2(out, O_CLOEXEC) < 0)
+		return cli_fail(cli, CLI_SYSTEM, "pipe: %s", strerror(errno));
+	pid = fork();
+	if (pid == 0) {
+		(void)dup2(out[1], 1);
+		(void)dup2(out[1], 2);
+		_exit(launch_exec_broodd(cli, args));
+	}
+	fd_close(&out[1]);
+	while (pid > 0 && ((n = read(out[0], buf, sizeof(buf))) > 0 || (n < 0 && errno == EINTR)))
+		if (n > 0)
+			str_add_n(ret, buf, (size_t)n);
+	fd_close(&out[0]);
+	if (pid < 0 || waitpid(pid, &status, 0) < 0)
+		return cli_fail(cli, CLI_SYSTEM, "cannot start a process: %s", strerror(errno));
+	return WIFEXITED(status) ? WEXITSTATUS(status) : CLI_FAILED;
+}
+
 struct launch {
 	struct cli *cli;
 	pid_t pid;

@@ -19,6 +19,9 @@ src_cli_libcli_la_SOURCES = \
 	src/cli/launch.c \
 	src/cli/launch.h \
 	src/cli/member.h \
+	src/cli/needs.c \
+	src/cli/needs.h \
+	src/cli/probe.c \
 	src/cli/progress.c \
 	src/cli/progress.h \
 	src/cli/recipe.c \

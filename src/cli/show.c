@@ -91,14 +91,58 @@ add_note(struct table *tb, const json_t *slot, const json_t *worker)
 		str_addf(&s, "%s%s", s.len ? ", " : "", text_of(slot, "reason"));
 	if (strcmp(state, "backoff") == 0 && json_is_integer(next))
 		str_addf(&s, "; next try in %s", age_text((uint64_t)json_integer_value(next), buf));
+	if (strcmp(text_of(worker, "state"), "stalled") == 0)
+		str_addf(&s, "%s%s", s.len ? ", " : "", text_of(worker, "reason"));
 	if (*status)
 		str_addf(&s, "%s%s", s.len ? ", " : "", status);
 	table_add(tb, str_text(&s));
 	str_free(&s);
 }
 
+/* Columns of `status`. How connections find a slot is shown where there is room for it. */
+#define STATUS_ROOM 120
+static const struct column columns_before[] = {{"APP", false, false}, {"SLOT", true, false},
+    {"PID", true, false}, {"STATE", false, false}, {"GEN", true, false}, {"UPTIME", true, false},
+    {"RESTARTS", true, false}, {"RSS", true, false}, {"LAG", true, false},
+    {"CONNS", true, false}};
+static const struct column columns_ways[] = {{"TIER", false, false}, {"QUEUE", true, false},
+    {"TAKEN", true, false}, {"STALLS", true, false}};
+static const struct column columns_after[] = {{"STATUS", false, true}};
+#define LEN(array) (sizeof(array) / sizeof((array)[0]))
+
+static struct table *
+status_table(const struct term *t, bool ways)
+{
+	struct column all[LEN(columns_before) + LEN(columns_ways) + LEN(columns_after)];
+	size_t n = LEN(columns_before);
+
+	memcpy(all, columns_before, sizeof(columns_before));
+	if (ways) {
+		memcpy(all + n, columns_ways, sizeof(columns_ways));
+		n += LEN(columns_ways);
+	}
+	memcpy(all + n, columns_after, sizeof(columns_after));
+	return table_new(t, all, n + LEN(columns_after));
+}
+
+/* Tier, what waits now and the most that ever did, connections that changed hands, stalls. */
+void
+cli_add_ways(struct table *tb, const json_t *slot)
+{
+	const json_t *queue = json_object_get(slot, "queue");
+
+	table_add(tb, text_of(slot, "tier"));
+	if (json_is_object(queue))
+		table_addf(tb, "%lld/%lld", (long long)number_of(queue, "now"),
+		    (long long)number_of(queue, "most"));
+	else
+		table_add(tb, "");
+	table_addf(tb, "%lld", (long long)number_of(slot, "taken_over"));
+	table_addf(tb, "%lld", (long long)number_of(slot, "stalls"));
+}
+
 static void
-add_worker(struct table *tb, const char *app, const json_t *slot, const json_t *worker,
+add_worker(struct table *tb, bool ways, const char *app, const json_t *slot, const json_t *worker,
     const char *state, const char *mark)
 {
 	bool has = json_is_object(worker);
@@ -114,6 +158,10 @@ add_worker(struct table *tb, const char *app, const json_t *slot, const json_t *
 	table_add_number(tb, !*mark, number_of(slot, "restarts"));
 	add_rss(tb, number_of(worker, "pid"));
 	add_beat(tb, worker);
+	if (ways && !*mark)
+		cli_add_ways(tb, slot);
+	for (size_t i = 0; ways && *mark && i < LEN(columns_ways); i++)
+		table_add(tb, "");
 	if (*mark)
 		table_add(tb, text_of(worker, "reason"));
 	else
@@ -122,7 +170,7 @@ add_worker(struct table *tb, const char *app, const json_t *slot, const json_t *
 
 /* A slot is a line, its coming and leaving workers a line each below it. */
 static void
-add_slot(struct table *tb, const char *app, const json_t *slot)
+add_slot(struct table *tb, bool ways, const char *app, const json_t *slot)
 {
 	const json_t *worker = json_object_get(slot, "worker"),
 	             *next = json_object_get(slot, "next");
@@ -133,13 +181,29 @@ add_slot(struct table *tb, const char *app, const json_t *slot)
 	/* "serving" is the slot's word; people look for "ready". */
 	if (strcmp(state, "serving") == 0)
 		state = json_is_object(worker) ? text_of(worker, "state") : "ready";
-	add_worker(tb, app, slot, worker, state, "");
+	else if (json_is_true(json_object_get(slot, "drained")) && strcmp(state, "resting") == 0)
+		state = "drained";
+	add_worker(tb, ways, app, slot, worker, state, "");
 	if (json_is_object(next))
-		add_worker(tb, app, slot, next, text_of(next, "state"), "+");
+		add_worker(tb, ways, app, slot, next, text_of(next, "state"), "+");
 	json_array_foreach(json_object_get(slot, "leaving"), i, leaving)
 	{
-		add_worker(tb, app, slot, leaving, text_of(leaving, "state"), "-");
+		add_worker(tb, ways, app, slot, leaving, text_of(leaving, "state"), "-");
 	}
+}
+
+/* One socket for all, where the configuration asked for more and the kernel does not allow it. */
+static bool
+is_not_steered(const json_t *app, const json_t *listener)
+{
+	static const char *const steered[] = {"even", "sticky", "cpu"};
+	const char *balance = text_of(app, "balance");
+	bool wanted = false;
+
+	for (size_t i = 0; i < LEN(steered); i++)
+		wanted = wanted || strcmp(balance, steered[i]) == 0;
+	return wanted && strncmp(text_of(listener, "address"), "tcp:", 4) == 0 &&
+	       strcmp(text_of(listener, "shape"), "shared") == 0;
 }
 
 static void
@@ -167,18 +231,20 @@ print_app_line(const struct cli *cli, const json_t *app)
 	{
 		printf("%s", i ? " " : ", on ");
 		term_put(stdout, text_of(l, "address"));
+		if (is_not_steered(app, l))
+			printf(" (shared: see brood doctor)");
 	}
+	if (strcmp(text_of(app, "steering"), "hold") == 0)
+		printf(", %snew clients are held off%s", term_on(t->color, TINT_WARN),
+		    term_off(t->color));
 	(void)putchar('\n');
 }
 
 static void
 print_status(const struct cli *cli, const json_t *status)
 {
-	static const struct column columns[] = {{"APP", false, false}, {"SLOT", true, false},
-	    {"PID", true, false}, {"STATE", false, false}, {"GEN", true, false},
-	    {"UPTIME", true, false}, {"RESTARTS", true, false}, {"RSS", true, false},
-	    {"LAG", true, false}, {"CONNS", true, false}, {"STATUS", false, true}};
-	struct table *tb = table_new(&cli->term, columns, sizeof(columns) / sizeof(columns[0]));
+	bool ways = term_has_room(&cli->term, STATUS_ROOM);
+	struct table *tb = status_table(&cli->term, ways);
 	const json_t *app, *slot;
 	size_t i, k;
 	bool any = false;
@@ -196,7 +262,7 @@ print_status(const struct cli *cli, const json_t *status)
 		print_app_line(cli, app);
 		json_array_foreach(json_object_get(app, "slots"), k, slot)
 		{
-			add_slot(tb, text_of(app, "name"), slot);
+			add_slot(tb, ways, text_of(app, "name"), slot);
 			any = true;
 		}
 	}
@@ -205,7 +271,7 @@ print_status(const struct cli *cli, const json_t *status)
 	table_print(tb);
 }
 
-/* An app that rests does so because somebody wanted it. While a rollout keeps all slots serving
+/* An app that rests, or is drained, does so because somebody wanted it. While a rollout keeps all slots serving
  * nothing is degraded. */
 static bool
 is_well(const json_t *app)
@@ -213,6 +279,7 @@ is_well(const json_t *app)
 	const char *state = text_of(app, "state");
 
 	return strcmp(state, "ready") == 0 || strcmp(state, "resting") == 0 ||
+	       strcmp(state, "drained") == 0 ||
 	       (strcmp(state, "reloading") == 0 &&
 	           number_of(app, "ready") >= number_of(app, "workers"));
 }

@@ -158,22 +158,6 @@ make_memfd(const struct cli *cli, const char *instance, const struct str *text)
 	return fd;
 }
 
-static int
-exec_broodd(const struct cli *cli, const char *const *args)
-{
-	char *argv[12] = {launch_find_broodd()};
-	size_t n = 1;
-	int code;
-
-	if (!argv[0])
-		return cli_fail(cli, CLI_SYSTEM, "out of memory");
-	for (; *args && n < 11; args++)
-		argv[n++] = (char *)*args;
-	code = launch_exec(cli, argv);
-	free(argv[0]);
-	return code;
-}
-
 /* A file that an earlier `brood start` of this name left behind would be taken for this master's
  * by `reload --update-env`, and it holds an environment that nobody needs any more. Whose lock is
  * held it belongs to. */
@@ -213,7 +197,7 @@ run_program(struct cli *cli)
 		fd = make_memfd(cli, p.instance, &text);
 		(void)snprintf(path, sizeof(path), "/dev/fd/%d", fd);
 		const char *args[] = {"--adhoc", "-i", p.instance, "-c", path, NULL};
-		code = fd < 0 ? CLI_SYSTEM : exec_broodd(cli, args);
+		code = fd < 0 ? CLI_SYSTEM : launch_exec_broodd(cli, args);
 	}
 	str_free(&text);
 	program_done(&p);
@@ -233,7 +217,7 @@ cmd_run(struct cli *cli)
 		args[2] = "-i";
 		args[3] = cli->instance_name;
 	}
-	return exec_broodd(cli, args);
+	return launch_exec_broodd(cli, args);
 }
 
 static int
@@ -413,33 +397,6 @@ cmd_start(struct cli *cli)
 	return background(cli, args);
 }
 
-/* Runs broodd and keeps what it says, on both descriptors, for --json. Its exit code. */
-static int
-capture(const struct cli *cli, const char *const *args, struct str *ret)
-{
-	int out[2], status = 0;
-	char buf[4096];
-	ssize_t n;
-	pid_t pid;
-
-	if (pipe2(out, O_CLOEXEC) < 0)
-		return cli_fail(cli, CLI_SYSTEM, "pipe: %s", strerror(errno));
-	pid = fork();
-	if (pid == 0) {
-		(void)dup2(out[1], 1);
-		(void)dup2(out[1], 2);
-		_exit(exec_broodd(cli, args));
-	}
-	fd_close(&out[1]);
-	while (pid > 0 && ((n = read(out[0], buf, sizeof(buf))) > 0 || (n < 0 && errno == EINTR)))
-		if (n > 0)
-			str_add_n(ret, buf, (size_t)n);
-	fd_close(&out[0]);
-	if (pid < 0 || waitpid(pid, &status, 0) < 0)
-		return cli_fail(cli, CLI_SYSTEM, "cannot start a process: %s", strerror(errno));
-	return WIFEXITED(status) ? WEXITSTATUS(status) : CLI_FAILED;
-}
-
 static json_t *
 lines_to_json(const char *text)
 {
@@ -469,8 +426,8 @@ ask_broodd(const struct cli *cli, const char *option)
 	if (!cli->config)
 		args[1] = NULL;
 	if (!cli->json)
-		return exec_broodd(cli, args);
-	code = capture(cli, args, &text);
+		return launch_exec_broodd(cli, args);
+	code = launch_capture_broodd(cli, args, &text);
 	if (strcmp(option, "-T") == 0 && code == CLI_OK)
 		v = json_pack("{s:s}", "text", str_text(&text));
 	else

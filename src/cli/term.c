@@ -129,12 +129,17 @@ term_state_tint(const char *state)
 	    {"ready", TINT_GOOD},
 	    {"serving", TINT_GOOD},
 	    {"running", TINT_GOOD},
+	    {"ok", TINT_GOOD},
+	    {"limited", TINT_WARN},
+	    {"missing", TINT_BAD},
 	    {"starting", TINT_WARN},
 	    {"idle", TINT_WARN},
 	    {"reloading", TINT_WARN},
 	    {"draining", TINT_WARN},
 	    {"stopping", TINT_WARN},
 	    {"degraded", TINT_WARN},
+	    {"stalled", TINT_BAD},
+	    {"drained", TINT_DIM},
 	    {"backoff", TINT_BAD},
 	    {"failed", TINT_BAD},
 	    {"dead", TINT_BAD},
@@ -149,6 +154,12 @@ term_state_tint(const char *state)
 		if (strcmp(meanings[i].state, state) == 0)
 			return meanings[i].tint;
 	return TINT_NONE;
+}
+
+bool
+term_has_room(const struct term *t, unsigned columns)
+{
+	return !t->live || t->width >= columns;
 }
 
 struct table {

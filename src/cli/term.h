@@ -41,6 +41,9 @@ void term_add_cut(struct str *out, const char *text, size_t width);
 /* What a state of an app, a slot or a worker means. */
 enum tint term_state_tint(const char *state);
 
+/* Whether lines of so many columns can be shown without cutting. In a pipe nothing is cut. */
+bool term_has_room(const struct term *t, unsigned columns);
+
 /* A table; rows are filled left to right. Without memory the calls do nothing. */
 struct table;
 struct column {

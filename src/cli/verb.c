@@ -71,6 +71,16 @@ static const struct verb verbs[] = {
     {"scale", NULL, "[APP] N|+N|-N", "change the number of workers",
         "APP may be left out when the instance has only one.", cmd_scale, NEED_MASTER, TARGET_APP,
         WAITS, 1, 2, false},
+    {"drain", NULL, "APP[.SLOT]", "take workers away, keep their sockets",
+        "The workers leave gracefully. New connections go to the other slots, or wait, until\n"
+        "resume, or a reload, restart or start of the app.",
+        cmd_drain, NEED_MASTER, TARGET_SLOT, WAITS, 1, 1, false},
+    {"resume", NULL, "APP[.SLOT]", "bring back what drain took away", NULL, cmd_resume, NEED_MASTER,
+        TARGET_SLOT, WAITS, 1, 1, false},
+    {"probe", NULL, "APP.SLOT [PATH]", "send one worker a request, over its own socket",
+        "GET PATH by HTTP, and how long it took to be accepted and answered. Without PATH what\n"
+        "`probe` or `ready` of the app ask for, else /. Exit code: 0 for a status of 200 to 399.",
+        cmd_probe, NEED_MASTER, TARGET_SLOT, WITH(TIMEOUT), 1, 2, false},
     {"kill", NULL, "APP.SLOT [SIGNAL]", "send a worker a signal, TERM unless given",
         "A worker that ends by it is replaced.", cmd_kill, NEED_MASTER, TARGET_SLOT, WITH(TIMEOUT),
         1, 2, false},

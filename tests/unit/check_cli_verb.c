@@ -111,6 +111,37 @@ START_TEST(wrong_use_is_64)
 }
 END_TEST
 
+START_TEST(who_is_taken_away_or_asked_is_one_argument)
+{
+	struct cli cli;
+
+	ck_assert_int_eq(parse(&cli, "brood drain web.2 --no-wait --timeout 3s"), 0);
+	ck_assert(cli.no_wait && cli.timeout_ms == 3000 && cli.args_len == 1);
+	ck_assert_int_eq(cli.verb->target, TARGET_SLOT);
+	cli_done(&cli);
+	ck_assert_int_eq(parse(&cli, "brood probe web.2 /healthz --timeout 20ms"), 0);
+	ck_assert(cli.args_len == 2 && cli.timeout_ms == 20);
+	cli_done(&cli);
+	ck_assert_int_eq(parse(&cli, "brood drain"), CLI_USAGE);
+	cli_done(&cli);
+	ck_assert_int_eq(parse(&cli, "brood resume web.1 web.2"), CLI_USAGE);
+	cli_done(&cli);
+	ck_assert_int_eq(parse(&cli, "brood probe web.2 / --no-wait"), CLI_USAGE);
+	cli_done(&cli);
+}
+END_TEST
+
+START_TEST(room_is_what_a_terminal_has)
+{
+	struct term pipe = {.width = 80}, narrow = {.live = true, .width = 119},
+	            wide = {.live = true, .width = 120};
+
+	ck_assert(term_has_room(&pipe, 120));
+	ck_assert(!term_has_room(&narrow, 120));
+	ck_assert(term_has_room(&wide, 120));
+}
+END_TEST
+
 START_TEST(targets_follow_the_names_that_exist)
 {
 	json_t *status = json_loads("{\"apps\":[{\"name\":\"web\"},{\"name\":\"v1.2\"}]}", 0, NULL);
@@ -199,6 +230,8 @@ main(void)
 	tcase_add_test(t, a_command_keeps_its_own_options);
 	tcase_add_test(t, a_negative_number_is_an_argument);
 	tcase_add_loop_test(t, wrong_use_is_64, 0, 14);
+	tcase_add_test(t, who_is_taken_away_or_asked_is_one_argument);
+	tcase_add_test(t, room_is_what_a_terminal_has);
 	tcase_add_test(t, targets_follow_the_names_that_exist);
 	tcase_add_test(t, times_are_read_strictly);
 	tcase_add_test(t, an_event_tells_who_what_and_which_process);
