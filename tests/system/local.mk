@@ -20,6 +20,7 @@ system_tests = \
 	tests/system/081-faults-n.bats \
 	tests/system/085-errors.bats \
 	tests/system/090-programs.bats \
+	tests/system/140-dispatch.bats \
 	tests/system/cli_client.bats
 if HAVE_BATS
 TESTS += $(system_tests)
@@ -29,6 +30,7 @@ EXTRA_DIST += tests/lib/state.bash \
 	tests/system/programs/echo.py \
 	tests/system/programs/server.js \
 	tests/system/programs/server.py \
+	tests/system/programs/take.py \
 	tests/system/programs/talk.py \
 	tests/system/programs/wsgi.py
 
