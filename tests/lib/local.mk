@@ -12,6 +12,9 @@ tests_lib_badworker_SOURCES = \
 	tests/lib/badworker_options.c \
 	tests/lib/no_leak_search.c
 
+# A program that knows nothing of brood and dies at once when it is told to end.
+check_PROGRAMS += tests/lib/unaware
+
 # Keeps a process from ending, as one that hangs in the kernel.
 check_PROGRAMS += tests/lib/undead
 
