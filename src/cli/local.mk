@@ -10,6 +10,7 @@ src_cli_libcli_la_SOURCES = \
 	src/cli/commands.h \
 	src/cli/completion.c \
 	src/cli/completion.h \
+	src/cli/doctor.c \
 	src/cli/explain.c \
 	src/cli/help.c \
 	src/cli/instance.c \

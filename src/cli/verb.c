@@ -106,6 +106,11 @@ static const struct verb verbs[] = {
         "With -c FILE: what broodd -T understands of it. Without: what is in force in the running\n"
         "master, or, when none runs, the default file.",
         cmd_config, NEED_NOTHING, TARGET_NONE, WITH(CONFIG) | WITH(TIMEOUT), 0, 0, false},
+    {"doctor", NULL, "", "what this machine allows, and what it costs where it does not",
+        "Looks at the kernel, limits and privileges of the shell it is called from, at the\n"
+        "configuration (-c, or the default file) and at a master that runs. Exit code: 0 when\n"
+        "nothing essential is missing.",
+        cmd_doctor, NEED_NOTHING, TARGET_NONE, WITH(CONFIG) | WITH(TIMEOUT), 0, 0, false},
     {"ping", NULL, "", "ask whether the master answers", NULL, cmd_ping, NEED_MASTER, TARGET_NONE,
         WITH(TIMEOUT), 0, 0, false},
     {"version", NULL, "", "versions of brood and of the running master", NULL, cmd_version,
