@@ -67,8 +67,10 @@ int steer_connect(int fd, unsigned name);
  * kernel has the fix and hides its symbols. cache (may be NULL) names a file that remembers the
  * verdict of this boot (mode 0600, keyed by the boot id). */
 bool steer_swap_is_safe(const char *cache);
-
-/* How the verdict was found, for people; NULL before steer_swap_is_safe(). */
+/* The same look without a cache. 1 = safe, 0 = not, -ENOENT = the kernel shows neither list of its
+ * symbols, which counts as not safe. */
+int steer_swap_look(void);
+/* How the answer was found, in words. */
 const char *steer_swap_reason(void);
 
 #endif
