@@ -1,5 +1,7 @@
 /*
- * conns: established and half-open connections of this machine, by inet_diag (netlink).
+ * conns: established and half-open connections of this machine, by inet_diag (netlink). Each call
+ * has its own netlink socket, or one that lives as long as a look; the kernel answers while we
+ * ask, so nothing here waits for anybody. Connections are those of our network namespace.
  */
 #ifndef BROOD_SYS_CONNS_H
 #define BROOD_SYS_CONNS_H
@@ -9,30 +11,55 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* Handshakes under way on the address of a listener: the peers whose SYN was answered. */
+/* 0, or a negative errno where connections can't be listed (-EOPNOTSUPP: no inet_diag). */
+int conns_available(void);
+
+/* Handshakes under way on the address of a listener: the peers whose SYN was answered. Zeroed is
+ * empty. */
 struct handshakes {
 	struct handshake *items;
 	size_t len, cap;
 };
 
-/* Those of the listening socket fd's address and port now. 0, or negative errno (-EOPNOTSUPP,
- * -EPERM: not to be had here). */
+/* Those of the listening socket fd's address and port now, in the place of what was noted before;
+ * at most 16,384. The whole group's: which member they will go to is not to be seen. 0, or
+ * negative errno (-EOPNOTSUPP, -EPERM: not to be had here). */
 int handshakes_note(int fd, struct handshakes *ret);
-/* Forgets those that are over. Returns how many are left, or a negative errno. */
-int handshakes_left(int fd, struct handshakes *h);
+/* Forgets those that are over. Returns how many are left, or a negative errno. At most 64 are
+ * looked at in a call (some 150 us); those that were not count as left. */
+int handshakes_left(struct handshakes *h);
 void handshakes_done(struct handshakes *h);
 
-/* Whether a request is inside a worker: any established TCP connection that it or a descendant
- * holds and that was accepted on one of `ports`, with bytes unread, or something received and
- * nothing sent since it began, or that heard after it last spoke; equal times (4 ms steps) count
- * as inside if bytes_received grew between two looks and bytes_sent did not (kernel.md's
- * correction of the twin experiment). */
+/* One connection of a worker as one look saw it. */
+struct quiet_conn {
+	uint32_t inode;
+	uint32_t unread, unsent; /* bytes that we did not read, that the network did not take yet */
+	uint32_t spoke_ms, heard_ms; /* ago; both count from its beginning at first, in 4 ms steps */
+	uint64_t sent, received; /* bytes since its beginning */
+	bool inside; /* the verdict */
+	bool guessed; /* it is "inside" only for want of a look before */
+};
+
+/* Whether a request is inside: bytes unread or unsent (the rest of a long answer); or something
+ * received and nothing sent since it began; or it heard after it last spoke. Equal times are
+ * inside if bytes_received grew between two looks and bytes_sent did not, and stay so until
+ * something changes; at the first look they are, by way of precaution. before is NULL then. Writes
+ * the verdict into now. */
+void quiet_judge(struct quiet_conn *now, const struct quiet_conn *before);
+
+/* Looks for requests inside a worker: over all TCP connections that are established, or of which
+ * only the peer closed its side, that it or a descendant holds, and that were accepted on one of
+ * `ports`. Zeroed is a beginning. */
 struct quiet {
 	struct quiet_conn *seen; /* the look before, by inode */
 	size_t seen_len, seen_cap;
+	struct quiet_look *look; /* one that is not finished */
 };
-/* One look. Returns the number of connections with a request inside, or a negative errno where
- * that can't be told (no inet_diag, no /proc/PID/fd). *ret_cost_us: what the look cost. */
+
+/* Looks. Returns the number of connections with a request inside, 0 = quiet, or a negative errno
+ * where that can't be told (no inet_diag: -EOPNOTSUPP, no /proc/PID/fd: -EACCES, no process:
+ * -ESRCH). With very many connections a look takes several calls of 1 to 2 ms: all but the last
+ * return the number found so far, and at least 1. *ret_cost_us: what this call cost. */
 int quiet_look(struct quiet *q, pid_t pid, const uint16_t *ports, size_t ports_len,
     uint64_t *ret_cost_us);
 void quiet_done(struct quiet *q);

@@ -204,15 +204,14 @@ proc_become_subreaper(void)
 
 /* Numbers separated by blanks, however the reads cut them. */
 static int
-children_by_list(pid_t *pids, size_t max)
+read_pids(const char *path, pid_t *pids, size_t max)
 {
-	char path[64], buf[1024];
+	char buf[1024];
 	size_t n = 0;
 	pid_t pid = 0;
 	ssize_t got;
 	int fd;
 
-	(void)snprintf(path, sizeof(path), "/proc/self/task/%ld/children", syscall(SYS_gettid));
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
@@ -232,6 +231,15 @@ children_by_list(pid_t *pids, size_t max)
 	got = got < 0 ? -errno : (ssize_t)n;
 	fd_close(&fd);
 	return (int)got;
+}
+
+static int
+children_by_list(pid_t *pids, size_t max)
+{
+	char path[64];
+
+	(void)snprintf(path, sizeof(path), "/proc/self/task/%ld/children", syscall(SYS_gettid));
+	return read_pids(path, pids, max);
 }
 
 /* Parent of a process by /proc/PID/stat. The name in parentheses is chosen by the process and
@@ -277,6 +285,105 @@ proc_children(pid_t *pids, size_t max)
 	int n = children_by_list(pids, max);
 
 	return n == -ENOENT ? children_by_scan(pids, max) : n;
+}
+
+/* Children of all threads of a process; none of one that has gone. */
+static size_t
+children_of(pid_t pid, pid_t *pids, size_t max)
+{
+	char path[64], list[128];
+	struct dirent *entry;
+	size_t n = 0;
+	DIR *tasks;
+	int got;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+	tasks = opendir(path);
+	if (!tasks)
+		return 0;
+	while (n < max && (entry = readdir(tasks))) {
+		if (!isdigit((unsigned char)entry->d_name[0]))
+			continue;
+		(void)snprintf(list, sizeof(list), "%s/%.20s/children", path, entry->d_name);
+		got = read_pids(list, pids + n, max - n);
+		if (got > 0)
+			n += (size_t)got;
+	}
+	(void)closedir(tasks);
+	return n;
+}
+
+struct kinship {
+	pid_t pid, parent;
+};
+
+/* All processes and their parents (malloc). The count, or a negative errno. */
+static ssize_t
+list_all(struct kinship **ret)
+{
+	struct kinship *all = NULL, *bigger;
+	size_t n = 0, cap = 0;
+	struct dirent *entry;
+	DIR *dir = opendir("/proc");
+
+	if (!dir)
+		return -errno;
+	while ((entry = readdir(dir))) {
+		if (!isdigit((unsigned char)entry->d_name[0]))
+			continue;
+		if (n == cap) {
+			cap = cap ? 2 * cap : 256;
+			bigger = mem_realloc(all, cap * sizeof(*all));
+			if (!bigger) {
+				mem_free(all);
+				(void)closedir(dir);
+				return -ENOMEM;
+			}
+			all = bigger;
+		}
+		all[n].pid = (pid_t)strtol(entry->d_name, NULL, 10);
+		all[n++].parent = parent_of(entry->d_name);
+	}
+	(void)closedir(dir);
+	*ret = all;
+	return (ssize_t)n;
+}
+
+/* A generation at a time: pids is also the list of those whose children are still to be found. */
+static int
+descendants_by_scan(pid_t pid, pid_t *pids, size_t max)
+{
+	struct kinship *all = NULL;
+	ssize_t len = list_all(&all);
+	size_t n = 0;
+
+	if (len < 0)
+		return (int)len;
+	for (size_t at = 0;; at++) {
+		for (ssize_t i = 0; i < len && n < max; i++)
+			if (all[i].parent == pid)
+				pids[n++] = all[i].pid;
+		if (at == n)
+			break;
+		pid = pids[at];
+	}
+	mem_free(all);
+	return (int)n;
+}
+
+int
+proc_descendants(pid_t pid, pid_t *pids, size_t max)
+{
+	char path[64];
+	size_t n;
+
+	(void)snprintf(path, sizeof(path), "/proc/self/task/%ld/children", syscall(SYS_gettid));
+	if (access(path, F_OK) < 0)
+		return descendants_by_scan(pid, pids, max);
+	n = children_of(pid, pids, max);
+	for (size_t i = 0; i < n; i++)
+		n += children_of(pids[i], pids + n, max - n);
+	return (int)n;
 }
 
 int

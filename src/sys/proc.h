@@ -18,6 +18,9 @@ const char *proc_self_path(void);
 int proc_become_subreaper(void);
 /* Children of this process: at most max pids into pids; the count, or a negative errno. */
 int proc_children(pid_t *pids, size_t max);
+/* Living descendants of process pid, however deep: at most max into pids; the count, or a negative
+ * errno. Those that were re-parented to somebody above it are not found. */
+int proc_descendants(pid_t pid, pid_t *pids, size_t max);
 /* Whether the environment that process pid was started with has exactly "name=value".
  * 1, 0, or a negative errno (gone, not ours, no /proc). */
 int proc_environ_has(pid_t pid, const char *name, const char *value);
