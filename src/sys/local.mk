@@ -1,7 +1,11 @@
 noinst_LTLIBRARIES += src/sys/libsys.la
 src_sys_libsys_la_SOURCES = \
+	src/sys/conns.c \
+	src/sys/conns.h \
 	src/sys/cred.c \
 	src/sys/cred.h \
+	src/sys/features.c \
+	src/sys/features.h \
 	src/sys/holder.c \
 	src/sys/holder.h \
 	src/sys/inherit.c \
@@ -13,11 +17,16 @@ src_sys_libsys_la_SOURCES = \
 	src/sys/notify.h \
 	src/sys/proc.c \
 	src/sys/proc.h \
+	src/sys/queue.c \
+	src/sys/queue.h \
 	src/sys/resolve.c \
 	src/sys/rundir.c \
 	src/sys/rundir.h \
 	src/sys/spawn.c \
 	src/sys/spawn.h \
+	src/sys/steer.c \
+	src/sys/steer.h \
+	src/sys/swap.c \
 	src/sys/title.c \
 	src/sys/unixsock.c \
 	src/sys/unixsock.h
