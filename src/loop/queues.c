@@ -1,0 +1,455 @@
+/*
+ * queues: see the header. What is looked at, and how, is in lookout.c; here is when.
+ *
+ *     off    nobody looks: not steered and somebody is ready, or no TCP listener
+ *     idle   all empty: the set is polled, no timer
+ *     fast   1 ms: connections wait at a worker that takes them from its own socket alone
+ *     slow   20 ms: they wait at workers on the ring, whom neighbours help, or where nobody takes
+ *            them; the set stays polled if there are others
+ *
+ * While the tick is fast the set is not polled, so that a busy app costs one wake-up a tick and not
+ * one a connection.
+ */
+#include "loop/queues.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <uv.h>
+
+#include "base/err.h"
+#include "base/hash.h"
+#include "base/mem.h"
+#include "core/cluster.h"
+#include "loop/guard.h"
+#include "loop/lookout.h"
+#include "loop/loop.h"
+#include "loop/prepared.h"
+#include "loop/tell.h"
+#include "sys/queue.h"
+
+#define FAST_MS     1
+#define SLOW_MS     20
+#define EMPTY_TICKS 2 /* then it may sleep */
+#define HURRY_TICKS 16 /* fast for so long after a change: a rescue may follow */
+#define READERS_MAX 16 /* of one rescued queue */
+
+enum mode { MODE_OFF, MODE_IDLE, MODE_FAST, MODE_SLOW };
+
+struct app_queues {
+	struct loop *l;
+	char app[49];
+	enum mode mode;
+	struct lookout look;
+	uv_poll_t poll; /* on its set */
+	uv_timer_t timer;
+	unsigned handles;
+	bool stale;
+	unsigned ticks, empty_ticks;
+	UT_hash_handle hh;
+};
+
+struct queues {
+	struct app_queues *by_app;
+	uv_prepare_t prepare; /* runs while something is stale */
+	bool closed;
+};
+
+static void on_prepare(uv_prepare_t *h);
+static void on_poll(uv_poll_t *h, int status, int events);
+static void on_timer(uv_timer_t *timer);
+
+int
+queues_init(struct loop *l, struct err *e)
+{
+	struct queues *qs = mem_calloc(1, sizeof(*qs));
+
+	if (!qs)
+		return err_set(e, -ENOMEM, "out of memory");
+	(void)uv_prepare_init(&l->uv, &qs->prepare); /* cannot fail */
+	uv_unref((uv_handle_t *)&qs->prepare);
+	l->queues = qs;
+	return 0;
+}
+
+/* --- one app -------------------------------------------------------------------------------- */
+
+static struct app_queues *
+find(struct loop *l, const char *app)
+{
+	struct app_queues *q = NULL;
+
+	if (l->queues)
+		HASH_FIND(hh, l->queues->by_app, app, strlen(app), q);
+	return q;
+}
+
+static void
+on_closed(uv_handle_t *h)
+{
+	struct app_queues *q = h->data;
+
+	if (--q->handles > 0)
+		return;
+	lookout_done(&q->look);
+	mem_free(q);
+}
+
+static void
+app_close(struct app_queues *q)
+{
+	HASH_DEL(q->l->queues->by_app, q);
+	q->mode = MODE_OFF;
+	uv_close((uv_handle_t *)&q->poll, on_closed);
+	uv_close((uv_handle_t *)&q->timer, on_closed);
+}
+
+static struct app_queues *
+app_new(struct loop *l, const char *app)
+{
+	struct app_queues *q = mem_calloc(1, sizeof(*q));
+
+	if (!q)
+		return NULL;
+	q->l = l;
+	snprintf(q->app, sizeof(q->app), "%s", app);
+	if (lookout_init(&q->look) < 0 ||
+	    uv_poll_init(&l->uv, &q->poll, q->look.epoll_fd) != 0) {
+		lookout_done(&q->look);
+		mem_free(q);
+		return NULL;
+	}
+	(void)uv_timer_init(&l->uv, &q->timer); /* cannot fail */
+	q->poll.data = q->timer.data = q;
+	q->handles = 2;
+	HASH_ADD_KEYPTR(hh, l->queues->by_app, q->app, strlen(q->app), q);
+	if (q->hh.tbl)
+		return q;
+	uv_close((uv_handle_t *)&q->poll, on_closed);
+	uv_close((uv_handle_t *)&q->timer, on_closed);
+	return NULL;
+}
+
+static void
+set_mode(struct app_queues *q, enum mode mode)
+{
+	bool polls = mode == MODE_IDLE || (mode == MODE_SLOW && q->look.any_takes);
+	uint64_t ms = mode == MODE_FAST ? FAST_MS : SLOW_MS;
+
+	q->mode = mode;
+	/* Either cannot fail on a descriptor that is polled by nobody else. */
+	if (!polls)
+		(void)uv_poll_stop(&q->poll);
+	else if (!uv_is_active((uv_handle_t *)&q->poll))
+		(void)uv_poll_start(&q->poll, UV_READABLE, on_poll);
+	if (mode == MODE_OFF || mode == MODE_IDLE) {
+		(void)uv_timer_stop(&q->timer);
+	} else if (!uv_is_active((uv_handle_t *)&q->timer) ||
+	           uv_timer_get_repeat(&q->timer) != ms) {
+		uv_update_time(&q->l->uv); /* timers count from the loop's cached time */
+		(void)uv_timer_start(&q->timer, on_timer, ms, ms);
+	}
+}
+
+static void
+settle(struct app_queues *q)
+{
+	const struct app *a = core_find_app(q->l->core, q->app);
+
+	q->stale = false;
+	if (!a) {
+		app_close(q);
+		return;
+	}
+	(void)uv_poll_stop(&q->poll); /* it may be another set after it */
+	q->ticks = q->empty_ticks = 0;
+	if (!lookout_settle(&q->look, q->l->launches->all, a))
+		set_mode(q, MODE_OFF);
+	else
+		set_mode(q, q->look.any_takes ? MODE_FAST : MODE_SLOW);
+}
+
+static struct app_queues *
+find_settled(struct loop *l, const char *app)
+{
+	struct app_queues *q = find(l, app);
+
+	if (q && q->stale)
+		settle(q);
+	return find(l, app);
+}
+
+static void
+on_prepare(uv_prepare_t *h)
+{
+	struct loop *l = h->loop->data;
+	struct app_queues *q, *next;
+
+	(void)uv_prepare_stop(h);
+	HASH_ITER (hh, l->queues->by_app, q, next)
+		if (q->stale)
+			settle(q);
+}
+
+static void
+make_stale(struct loop *l, const char *app, bool reopen)
+{
+	struct app_queues *q = find(l, app);
+
+	if (!l->queues || l->queues->closed)
+		return;
+	if (!q && core_find_app(l->core, app))
+		q = app_new(l, app);
+	if (!q)
+		return; /* it is not there, or there is no memory: it goes without */
+	q->stale = true;
+	q->look.reopen |= reopen;
+	(void)uv_prepare_start(&l->queues->prepare, on_prepare); /* cannot fail with a callback */
+}
+
+void
+queues_settle(struct loop *l, const char *app)
+{
+	make_stale(l, app, false);
+}
+
+void
+queues_reopen(struct loop *l, const char *app)
+{
+	make_stale(l, app, true);
+}
+
+void
+queues_forget(struct loop *l, const char *app)
+{
+	struct app_queues *q = find(l, app);
+
+	if (q)
+		app_close(q);
+}
+
+void
+queues_done(struct loop *l)
+{
+	struct app_queues *q, *next;
+
+	if (!l->queues)
+		return;
+	HASH_ITER (hh, l->queues->by_app, q, next)
+		app_close(q);
+	l->queues->closed = true;
+	uv_close((uv_handle_t *)&l->queues->prepare, NULL);
+}
+
+void
+queues_free(struct loop *l)
+{
+	mem_free(l->queues);
+	l->queues = NULL;
+}
+
+/* --- the tick ------------------------------------------------------------------------------- */
+
+static enum mode
+next_mode(struct app_queues *q, bool any, bool takes)
+{
+	q->ticks = takes ? 0 : q->ticks + 1;
+	q->empty_ticks = any ? 0 : q->empty_ticks + 1;
+	if (q->empty_ticks >= EMPTY_TICKS)
+		return MODE_IDLE;
+	if (!q->look.any_takes)
+		return MODE_SLOW;
+	return takes || !any || q->ticks < HURRY_TICKS ? MODE_FAST : MODE_SLOW;
+}
+
+static void
+tell_core(struct app_queues *q)
+{
+	const struct app *a = core_find_app(q->l->core, q->app);
+	struct event ev = {.kind = EVENT_QUEUES, .app = q->app};
+
+	ev.queues.items = q->look.samples;
+	ev.queues.len = a ? lookout_samples(&q->look, a->slots_len) : 0;
+	if (ev.queues.len > 0)
+		loop_step(q->l, &ev);
+}
+
+static void
+tick(struct app_queues *q)
+{
+	bool any, takes;
+	enum mode mode;
+
+	if (q->stale)
+		settle(q);
+	if (q->mode == MODE_OFF)
+		return;
+	lookout_look(&q->look, &any, &takes);
+	mode = next_mode(q, any, takes);
+	if (mode != MODE_FAST)
+		lookout_arm(&q->look);
+	set_mode(q, mode);
+	tell_core(q); /* the last: the app may be gone after it */
+}
+
+static void
+on_timer(uv_timer_t *timer)
+{
+	tick(timer->data);
+}
+
+static void
+on_poll(uv_poll_t *h, int status, int events)
+{
+	struct app_queues *q = h->data;
+
+	(void)status;
+	(void)events;
+	q->empty_ticks = 0;
+	tick(q);
+}
+
+/* --- rescue --------------------------------------------------------------------------------- */
+
+static size_t
+find_readers(const struct app *a, const struct listener *ls, unsigned slot, int fds[READERS_MAX])
+{
+	size_t n = 0;
+
+	for (unsigned i = 1; i < a->slots_len + 1 && n < READERS_MAX; i++) {
+		unsigned at = (slot + i) % a->slots_len;
+		const struct worker *w = a->slots[at]->current;
+
+		if (at != slot && w && w->state == WORKER_READY && at < listener_slots(ls))
+			fds[n++] = listener_fd(ls, at, w->seat);
+	}
+	return n;
+}
+
+/* True: it was tried. */
+static bool
+flush(struct loop *l, const struct action *a, const struct app *app, struct listener *ls,
+    unsigned *moved)
+{
+	unsigned slot = (unsigned)a->slot, len = 0, limit, i = 0;
+	int fd = listener_fd(ls, slot, a->seat), readers[READERS_MAX];
+	size_t n = find_readers(app, ls, slot, readers);
+
+	if (n == 0 || queue_length(fd, &len, &limit) < 0 || len == 0)
+		return false;
+	while (ls->fds[i] != fd)
+		i++;
+	if (guard_flush(l, ls, i, readers, (unsigned)n) == 0)
+		*moved += len;
+	return true;
+}
+
+/* Once a stall, or once for what came late to a seat that nobody reads. */
+static void
+tell_rescue(struct app_queues *q, const struct action *a, const struct app *app, bool can,
+    unsigned moved)
+{
+	const struct slot *s = (unsigned)a->slot < app->slots_len ? app->slots[a->slot] : NULL;
+	const struct worker *w = s && s->current && s->current->seat == a->seat ? s->current : NULL;
+	const struct log_who who = {
+	    .app = q->app,
+	    .slot = a->slot,
+	    .pid = w ? w->pid : 0,
+	    .generation = w ? w->generation->number : 0,
+	};
+	uint64_t now = s ? s->stalls + 1 : 1;
+
+	if (q->look.slots[a->slot].told == now)
+		return;
+	q->look.slots[a->slot].told = now;
+	if (can)
+		tell(q->l, LOG_LEVEL_INFO, "queue_rescued", &who,
+		    "%u connections that waited at its socket were given to others", moved);
+	else
+		tell(q->l, LOG_LEVEL_INFO, "queue_stuck", &who,
+		    "connections that wait at its socket stay there: net.ipv4.tcp_migrate_req is "
+		    "off");
+}
+
+void
+queues_rescue(struct loop *l, const struct action *a)
+{
+	struct app_queues *q = find_settled(l, a->app);
+	const struct app *app = core_find_app(l->core, a->app);
+	bool can = queue_can_migrate(), tried = false;
+	unsigned moved = 0;
+
+	if (!q || !app || a->slot < 0 || (size_t)a->slot >= q->look.slots_len || q->look.looks_len == 0)
+		return;
+	for (size_t i = 0; can && i < q->look.listeners_len; i++)
+		if (q->look.listeners[i]->shape == LISTENER_STEERED &&
+		    (unsigned)a->slot < listener_slots(q->look.listeners[i]))
+			tried |= flush(l, a, app, q->look.listeners[i], &moved);
+	if (tried)
+		q->look.slots[a->slot].flushes++;
+	q->look.slots[a->slot].rescued += moved;
+	if (!can || moved > 0)
+		tell_rescue(q, a, app, can, moved);
+}
+
+/* --- what others want to know --------------------------------------------------------------- */
+
+static void
+add_queue(struct slot_queue *ret, int fd)
+{
+	unsigned len = 0, limit = 0;
+
+	if (queue_length(fd, &len, &limit) < 0)
+		return;
+	ret->now += len;
+	if (limit > 0 && (ret->limit == 0 || limit < ret->limit))
+		ret->limit = limit;
+}
+
+bool
+queues_report(struct loop *l, const char *app, unsigned slot, struct slot_queue *ret)
+{
+	struct app_queues *q = find_settled(l, app);
+	bool known = false;
+
+	*ret = (struct slot_queue){0};
+	if (!q || slot >= q->look.slots_len)
+		return false;
+	for (size_t i = 0; i < q->look.listeners_len; i++) {
+		const struct listener *ls = q->look.listeners[i];
+
+		if (ls->shape == LISTENER_ONE || slot >= listener_slots(ls))
+			continue;
+		known = true;
+		add_queue(ret, listener_fd(ls, slot, 0));
+		if (ls->shape == LISTENER_STEERED)
+			add_queue(ret, listener_fd(ls, slot, 1));
+	}
+	if (ret->now > q->look.slots[slot].most)
+		q->look.slots[slot].most = ret->now;
+	ret->most = q->look.slots[slot].most;
+	ret->rescued = q->look.slots[slot].rescued;
+	return known;
+}
+
+void
+queues_own(struct loop *l, const char *app, unsigned slot, unsigned seat, int change)
+{
+	struct app_queues *q = find(l, app);
+	size_t at = 2 * (size_t)slot + seat;
+
+	if (!q || at >= 2 * q->look.slots_len)
+		return;
+	if (change > 0)
+		q->look.seats[at].own++;
+	else if (q->look.seats[at].own > 0)
+		q->look.seats[at].own--;
+}
+
+uint64_t
+queues_flushes(struct loop *l, const char *app, unsigned slot)
+{
+	const struct app_queues *q = find(l, app);
+
+	return q && slot < q->look.slots_len ? q->look.slots[slot].flushes : 0;
+}
