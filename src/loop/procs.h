@@ -24,6 +24,8 @@ struct err;
 struct channel;
 struct readiness;
 struct output_source;
+struct watch;
+struct probe;
 
 /* One worker's process, as long as it is not reaped. Shared by procs.c, channel.c, ready.c. */
 struct proc {
@@ -38,6 +40,8 @@ struct proc {
 	struct channel *channel;	/* NULL when closed */
 	struct readiness *readiness;
 	struct output_source *output;
+	struct watch *watch;		/* NULL while nobody waits for its queue or its requests */
+	struct probe *probe;		/* NULL while the core asks nothing of it */
 	bool takes;			/* dispatch: waits for a connection ... */
 	bool take_deaf;			/* ... but does not read */
 	struct proc *take_prev, *take_next;

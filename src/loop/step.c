@@ -67,6 +67,11 @@ queue_event(struct step_queue *q, const struct event *ev)
 		snprintf(item->text, sizeof(item->text), "%s", ev->text.reason);
 	if (ev->kind == EVENT_VERIFIED && ev->verified.what)
 		snprintf(item->text, sizeof(item->text), "%s", ev->verified.what);
+	if (ev->kind == EVENT_PROBED && ev->probed.what)
+		snprintf(item->text, sizeof(item->text), "%s", ev->probed.what);
+	/* Samples are soon old: the next look is worth more than a copy. */
+	if (ev->kind == EVENT_QUEUES)
+		item->ev.queues.len = 0;
 }
 
 /* Points the copy at its own texts: where it lay may have moved. */
@@ -89,6 +94,8 @@ point_to_own_text(struct queued *item)
 		item->ev.text.reason = item->text;
 	if (item->ev.kind == EVENT_VERIFIED)
 		item->ev.verified.what = item->text;
+	if (item->ev.kind == EVENT_PROBED)
+		item->ev.probed.what = item->text;
 }
 
 static bool
