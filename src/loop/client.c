@@ -23,7 +23,7 @@ static void on_ready(uv_poll_t *poll, int status, int events);
 bool
 client_is_idle(const struct client *c)
 {
-	return !c->waiters && !c->logs.on && !c->events.on;
+	return !c->waiters && !c->asks && !c->logs.on && !c->events.on;
 }
 
 /* Before the loop sleeps: all that this turn appended goes out in one piece. */
@@ -62,6 +62,7 @@ client_close(struct client *c)
 	DL_DELETE(ctl->clients, c);
 	ctl->clients_len--;
 	waiters_free(c);
+	asks_free(c);
 	c->logs.on = c->events.on = false;
 	follow_update_watch(ctl);
 	frame_reader_done(&c->reader);

@@ -60,6 +60,7 @@ struct client {
 	struct frame_reader reader;
 	struct str out;
 	struct waiter *waiters;
+	struct ask *asks;		/* of workers, not answered yet */
 	struct follow logs, events;
 	bool touched;			/* out has to be looked at */
 	bool eof;			/* it says no more, but may wait for an answer */
@@ -99,6 +100,11 @@ void request_handle(struct client *c, const json_t *request);
 void request_on_reply(struct control *ctl, const struct action *reply);
 void request_progress(struct client *c, const struct journal_event *e, const json_t *event);
 void waiters_free(struct client *c);
+
+/* ask.c: asks a worker on behalf of c, which gets the answer when it comes. 0, or a negative errno
+ * with the reason. */
+int ask_begin(struct client *c, const struct ctl_plan *plan, const json_t *id, const char **ret_text);
+void asks_free(struct client *c);
 
 /* follow.c */
 void follow_logs(struct client *c, const struct ctl_plan *plan, const json_t *id);

@@ -1,5 +1,6 @@
 noinst_LTLIBRARIES += src/loop/libloop.la
 src_loop_libloop_la_SOURCES = \
+	src/loop/ask.c \
 	src/loop/channel.c \
 	src/loop/channel.h \
 	src/loop/client.c \
@@ -8,17 +9,24 @@ src_loop_libloop_la_SOURCES = \
 	src/loop/configure.h \
 	src/loop/control.c \
 	src/loop/control.h \
+	src/loop/dial.c \
+	src/loop/dial.h \
 	src/loop/dispatch.c \
 	src/loop/dispatch.h \
 	src/loop/environment.c \
 	src/loop/environment.h \
 	src/loop/follow.c \
+	src/loop/group.c \
+	src/loop/guard.c \
+	src/loop/guard.h \
 	src/loop/launch.c \
 	src/loop/launch.h \
 	src/loop/listeners.c \
 	src/loop/listeners.h \
 	src/loop/logproc.c \
 	src/loop/logproc.h \
+	src/loop/lookout.c \
+	src/loop/lookout.h \
 	src/loop/loop.c \
 	src/loop/loop.h \
 	src/loop/manager.c \
@@ -28,15 +36,22 @@ src_loop_libloop_la_SOURCES = \
 	src/loop/perform.c \
 	src/loop/perform.h \
 	src/loop/prepared.h \
+	src/loop/probe.c \
+	src/loop/probe.h \
 	src/loop/procs.c \
 	src/loop/procs.h \
+	src/loop/queues.c \
+	src/loop/queues.h \
 	src/loop/ready.c \
 	src/loop/ready.h \
+	src/loop/ring.c \
+	src/loop/ring.h \
 	src/loop/request.c \
 	src/loop/signals.c \
 	src/loop/signals.h \
 	src/loop/sink.c \
 	src/loop/sink.h \
+	src/loop/sockets.c \
 	src/loop/source.c \
 	src/loop/source.h \
 	src/loop/spec.c \
@@ -44,6 +59,8 @@ src_loop_libloop_la_SOURCES = \
 	src/loop/start.h \
 	src/loop/starter.c \
 	src/loop/starter.h \
+	src/loop/steer.c \
+	src/loop/steer.h \
 	src/loop/step.c \
 	src/loop/step.h \
 	src/loop/strays.c \
@@ -52,5 +69,9 @@ src_loop_libloop_la_SOURCES = \
 	src/loop/tell.h \
 	src/loop/throttle.c \
 	src/loop/throttle.h \
+	src/loop/waitset.c \
+	src/loop/waitset.h \
+	src/loop/watch.c \
+	src/loop/watch.h \
 	src/loop/watchers.c \
 	src/loop/watchers.h

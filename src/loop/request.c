@@ -391,6 +391,16 @@ do_env(struct client *c, const struct ctl_plan *plan, const json_t *id)
 }
 
 static void
+do_probe(struct client *c, const struct ctl_plan *plan, const json_t *id)
+{
+	const char *text;
+	int err = ask_begin(c, plan, id, &text);
+
+	if (err < 0)
+		answer_error(c, id, code_of_errno(err == -EINVAL ? -ENOENT : err), text, NULL);
+}
+
+static void
 do_config(struct client *c, const json_t *id)
 {
 	struct str text = {0};
@@ -445,8 +455,8 @@ do_plan(struct client *c, struct ctl_plan *plan, const json_t *id)
 		loop_reopen_logs(c->control->loop);
 		answer_text(c, id, "message", "log files are reopened");
 		break;
-	case CTL_PROBE: /* ask.c comes with loop/probe */
-		answer_error(c, id, RPC_FAILED, "not to be had yet", NULL);
+	case CTL_PROBE:
+		do_probe(c, plan, id);
 		break;
 	}
 }

@@ -28,6 +28,7 @@
 #include "loop/control.h"
 #include "loop/loop.h"
 #include "loop/output.h"
+#include "loop/probe.h"
 
 static char dir[] = "/tmp/check_control.XXXXXX";
 static char socket_path[64];
@@ -40,6 +41,10 @@ static struct app web = {.name = "web"};
 static struct event last_event;
 static unsigned steps, reconfigured, reopened;
 static int reconfigure_error;
+static unsigned probes, cancelled;
+static int probe_error;
+static probe_fn probe_answer;
+static void *probe_arg;
 static struct line_ring *ring;
 static output_watch_fn watch;
 static void *watch_arg;
@@ -81,6 +86,12 @@ ctl_dispatch(
 		ret->outcome = strcmp(method, "logs") == 0 ? CTL_LOGS : CTL_EVENTS;
 		ret->lines = 2;
 		ret->follow = true;
+	} else if (strcmp(method, "probe") == 0) {
+		ret->outcome = CTL_PROBE;
+		(void)strcpy(ret->app, "web");
+		ret->slot = 2;
+		ret->path = "/healthz";
+		ret->timeout_ms = 700;
 	} else if (strcmp(method, "reopen") == 0) {
 		ret->outcome = CTL_REOPEN;
 	}
@@ -134,6 +145,33 @@ loop_reopen_logs(struct loop *l)
 {
 	(void)l;
 	reopened++;
+}
+
+struct probe *
+probe_start(struct loop *l, const char *app, unsigned slot, const char *path, uint64_t timeout_ms,
+    probe_fn fn, void *arg, int *ret_error, const char **ret_text)
+{
+	(void)l;
+	ck_assert_str_eq(app, "web");
+	ck_assert_uint_eq(slot, 2);
+	ck_assert_str_eq(path, "/healthz");
+	ck_assert_uint_eq(timeout_ms, 700);
+	if (probe_error < 0) {
+		*ret_error = probe_error;
+		*ret_text = "web.2 has no worker";
+		return NULL;
+	}
+	probe_answer = fn;
+	probe_arg = arg;
+	probes++;
+	return (struct probe *)&probes;
+}
+
+void
+probe_cancel(struct probe *p)
+{
+	ck_assert_ptr_eq(p, &probes);
+	cancelled++;
 }
 
 unsigned
@@ -309,6 +347,66 @@ has(const char *text, const char *part)
 }
 
 /* ---- tests */
+
+static const char ask[] = "{\"jsonrpc\":\"2.0\",\"id\":9,\"method\":\"probe\"}\n";
+
+START_TEST(a_probe_is_answered_when_the_worker_has)
+{
+	const struct probe_result r = {true, 503, "HTTP/1.1 503 \xff", 120, 450};
+	const char *got;
+	int fd;
+
+	start();
+	fd = dial();
+	say(fd, ask);
+	turn_until(probes == 1);
+	probe_answer(probe_arg, &r);
+	got = hear(fd);
+	ck_assert(has(got, "\"id\":9") && has(got, "\"app\":\"web\"") && has(got, "\"slot\":2"));
+	ck_assert(has(got, "\"path\":\"/healthz\"") && has(got, "\"ok\":true"));
+	ck_assert(has(got, "\"status\":503") && has(got, "\"line\":\"HTTP/1.1 503 "));
+	ck_assert(has(got, "\"connect_us\":120") && has(got, "\"answer_us\":450"));
+	(void)close(fd);
+	finish();
+	ck_assert_uint_eq(cancelled, 0);
+}
+END_TEST
+
+START_TEST(a_probe_that_cannot_be_sent_is_an_error)
+{
+	const char *got;
+	int fd;
+
+	probe_error = -ESRCH;
+	start();
+	fd = dial();
+	say(fd, ask);
+	got = hear(fd);
+	ck_assert(has(got, "\"error\"") && has(got, "web.2 has no worker") && has(got, "-32001"));
+	(void)close(fd);
+	finish();
+}
+END_TEST
+
+START_TEST(probes_under_way_end_with_their_client)
+{
+	int fd;
+
+	start();
+	fd = dial();
+	say(fd, ask);
+	say(fd, ask);
+	turn_until(probes == 2);
+	/* One that only says no more still waits for its answers. */
+	ck_assert_int_eq(shutdown(fd, SHUT_WR), 0);
+	for (int i = 0; i < 50; i++)
+		turn();
+	ck_assert_uint_eq(cancelled, 0);
+	(void)close(fd);
+	finish();
+	ck_assert_uint_eq(cancelled, 2);
+}
+END_TEST
 
 START_TEST(requests_are_answered_however_they_are_cut)
 {
@@ -727,6 +825,9 @@ main(void)
 	tcase_add_test(tc, logs_give_history_and_follow);
 	tcase_add_test(tc, a_slow_follower_loses_lines_and_is_told);
 	tcase_add_test(tc, events_give_history_and_follow);
+	tcase_add_test(tc, a_probe_is_answered_when_the_worker_has);
+	tcase_add_test(tc, a_probe_that_cannot_be_sent_is_an_error);
+	tcase_add_test(tc, probes_under_way_end_with_their_client);
 	tcase_add_test(tc, notifications_are_done_and_not_answered);
 	suite_add_tcase(s, tc);
 	runner = srunner_create(s);
