@@ -179,6 +179,8 @@ accepts_ready_by(const struct worker *w, enum ready_by by)
 static void
 on_ready(struct worker *w, enum ready_by by)
 {
+	if (worker_serves(w))
+		return; /* several signs of one thing: the first that came counted */
 	if (w->state != WORKER_STARTING || !accepts_ready_by(w, by))
 		note_worker(w, NOTE_IGNORED, false, "said it was ready (%s) while %s: ignored",
 		    ready_by_to_string(by), worker_state_to_string(w->state));
