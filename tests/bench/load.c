@@ -57,7 +57,7 @@
 #include <unistd.h>
 
 #define HEAD_MAX       4096
-#define FAILED_AT_MAX  256
+#define FAILED_AT_MAX  16384
 #define WORKERS_SIZE   32768 /* of the table; two thirds of it are used at most */
 #define WORKERS_SHOWN  64
 #define EXCLUDED_MAX   64

@@ -2,7 +2,8 @@
 #
 # Wants BUILD (the build directory). Gives T (a directory of its own), and
 #	cluster_start N WORKER [ENV...]	a master with N workers of the program on $PORT; sets MASTER
-#	cluster_config N WORKER [ENV...] writes its configuration only (for a later reload)
+#	cluster_config N WORKER [ENV...] writes its configuration only (for a later reload);
+#					KEYS: further lines of the app
 #	cluster_stop			ends it; fails when a worker is left
 #	ready_count			how many workers are ready
 #	worker_pids			of those that serve
@@ -56,7 +57,7 @@ cluster_config() {
 			"${LOG_LEVEL:-info}"
 		printf '[app:web]\ncommand = %s\nworkers = %s\nlisten = %s:%s\n' "$command" "$n" \
 			"$LISTEN_HOST" "$PORT"
-		printf 'ready_timeout = 60s\nlog = %s\n' "${WORKER_LOG:-none}"
+		printf 'ready_timeout = 60s\nlog = %s\n%s\n' "${WORKER_LOG:-none}" "${KEYS:-}"
 		[ $# -eq 0 ] || printf '[env:web]\n'
 		for variable; do
 			printf '%s = %s\n' "${variable%%=*}" "${variable#*=}"
@@ -144,6 +145,11 @@ settled() {
 	status=$(status_json)
 	[ "$(grep -o '"ready":[0-9]*' <<< "$status" | head -n 1)" = "\"ready\":$1" ] &&
 		[ "$(grep -o '"leaving":[0-9]*' <<< "$status" | head -n 1)" = '"leaving":0' ]
+}
+
+# Context switches of the master: an idle one has none.
+switches() {
+	awk '/ctxt_switches/ {n += $2} END {print n}' "/proc/$MASTER/status"
 }
 
 # load_start SECONDS [OPTION...]; load_end prints the report's line. Outside tools report in other
