@@ -18,6 +18,15 @@ clock_now_us(void)
 }
 
 uint64_t
+clock_cpu_us(void)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
+
+uint64_t
 clock_wall_ms(void)
 {
 	struct timespec ts;

@@ -9,6 +9,9 @@
 
 /* CLOCK_MONOTONIC in microseconds. */
 uint64_t clock_now_us(void);
+/* What this thread has used of a CPU, in microseconds: what something costs, however busy the
+ * machine is. */
+uint64_t clock_cpu_us(void);
 /* CLOCK_REALTIME in milliseconds since 1970. */
 uint64_t clock_wall_ms(void);
 /* "2026-11-21T02:29:00.123Z": writes at most 25 bytes with the terminator. */

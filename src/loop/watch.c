@@ -177,7 +177,7 @@ is_empty(const struct worker *w)
 static void
 look_whether_empty(struct watch *x, const struct worker *w)
 {
-	uint64_t began_us = clock_now_us(), cost_ms;
+	uint64_t began_us = clock_now_us(), cpu_us = clock_cpu_us(), cost_ms;
 
 	if (!x->noted)
 		note_handshakes(x, w);
@@ -192,7 +192,7 @@ look_whether_empty(struct watch *x, const struct worker *w)
 		}
 		x->empty_us = 0;
 	}
-	cost_ms = (clock_now_us() - began_us) * COST_FACTOR / 1000;
+	cost_ms = (clock_cpu_us() - cpu_us) * COST_FACTOR / 1000;
 	look_again(x, cost_ms > EMPTY_LOOK_MS ? cost_ms : EMPTY_LOOK_MS);
 }
 

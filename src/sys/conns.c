@@ -656,12 +656,12 @@ int
 quiet_look(struct quiet *q, pid_t pid, const uint16_t *ports, size_t ports_len,
     uint64_t *ret_cost_us)
 {
-	uint64_t began_us = clock_now_us();
+	uint64_t began_us = clock_now_us(), cpu_us = clock_cpu_us();
 	int r = q->look ? 0 : look_new(q, pid);
 
 	if (r == 0)
 		r = look_on(q, ports, ports_len, began_us + SLICE_US);
-	*ret_cost_us = clock_now_us() - began_us;
+	*ret_cost_us = clock_cpu_us() - cpu_us;
 	return r;
 }
 
