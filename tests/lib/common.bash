@@ -43,7 +43,7 @@
 #
 # After each test, teardown stops the masters and fails the test if
 #	a process of the test is left,
-#	the run directory holds more than locks and configuration,
+#	the run directory holds more than locks, configuration, and what was found out about steering,
 #	somebody still listens on one of its ports,
 #	a sanitizer reported anything, or a master logged a broken invariant.
 
@@ -364,7 +364,7 @@ kill_left() {
 }
 
 left_in_run_dir() {
-	find "$RUN_DIR" ! -type d ! -name '*.lock' ! -name '*.conf' -printf 'left in the run directory: %P\n'
+	find "$RUN_DIR" ! -type d ! -name '*.lock' ! -name '*.conf' ! -name .steer -printf 'left in the run directory: %P\n'
 }
 
 ports_in_use() {

@@ -21,6 +21,8 @@ system_tests = \
 	tests/system/085-errors.bats \
 	tests/system/090-programs.bats \
 	tests/system/140-dispatch.bats \
+	tests/system/130-drain.bats \
+	tests/system/131-doctor.bats \
 	tests/system/cli_client.bats
 if HAVE_BATS
 TESTS += $(system_tests)
