@@ -12,46 +12,59 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "hello/control.h"
-
 /* A master that does not read must not make us grow. */
 #define QUEUE_MAX 65536
+#define READ_MAX  16384
 
-struct pending_write {
-	uv_write_t req;
-	char data[];
-};
+static void on_poll(uv_poll_t *poll, int status, int events);
 
 static void
-on_write(uv_write_t *req, int status)
+arm(struct channel *ch)
 {
-	(void)status;
-	free(req->data);
+	(void)uv_poll_start(&ch->poll, UV_READABLE | (ch->out_len > 0 ? UV_WRITABLE : 0), on_poll);
+}
+
+/* Returns how much of it the socket took. Errors are seen by reading. */
+static size_t
+send_some(struct channel *ch, const char *data, size_t len)
+{
+	ssize_t n;
+
+	do {
+		n = send(ch->fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	} while (n < 0 && errno == EINTR);
+	return n > 0 ? (size_t)n : 0;
+}
+
+static void
+flush(struct channel *ch)
+{
+	size_t n = send_some(ch, ch->out, ch->out_len);
+
+	ch->out_len -= n;
+	memmove(ch->out, ch->out + n, ch->out_len);
+	arm(ch);
 }
 
 static void
 channel_send(struct channel *ch, const char *line)
 {
-	uv_buf_t buf = uv_buf_init((char *)line, (unsigned)strlen(line));
-	struct pending_write *w;
-	int n;
+	size_t len = strlen(line), n = 0;
+	char *out;
 
-	if (!ch->is_open)
+	if (!ch->is_open || ch->out_len + len > QUEUE_MAX)
 		return;
-	n = uv_try_write((uv_stream_t *)&ch->pipe, &buf, 1);
-	if (n == (int)buf.len || (n < 0 && n != UV_EAGAIN))
+	if (ch->out_len == 0)
+		n = send_some(ch, line, len);
+	if (n == len)
 		return;
-	n = n < 0 ? 0 : n;
-	if (ch->pipe.write_queue_size > QUEUE_MAX)
+	out = realloc(ch->out, ch->out_len + len - n);
+	if (out == NULL)
 		return;
-	w = malloc(sizeof *w + buf.len);
-	if (w == NULL)
-		return;
-	memcpy(w->data, line + n, buf.len - (size_t)n);
-	buf = uv_buf_init(w->data, (unsigned)(buf.len - (size_t)n));
-	w->req.data = w;
-	if (uv_write(&w->req, (uv_stream_t *)&ch->pipe, &buf, 1, on_write) < 0)
-		free(w);
+	memcpy(out + ch->out_len, line + n, len - n);
+	ch->out = out;
+	ch->out_len += len - n;
+	arm(ch);
 }
 
 static void
@@ -66,14 +79,33 @@ answer_ping(struct channel *ch, long long id)
 }
 
 static void
+drop_fds(struct channel *ch)
+{
+	for (size_t i = 0; i < ch->n_fds; i++) {
+		if (ch->fds[i] >= 0)
+			close(ch->fds[i]);
+	}
+	ch->n_fds = 0;
+}
+
+static void
 handle_line(struct channel *ch)
 {
 	struct control k = control_scan(ch->line, ch->len);
 
-	if (k.kind == CONTROL_PING)
+	switch (k.kind) {
+	case CONTROL_PING:
 		answer_ping(ch, k.id);
-	else if (k.kind == CONTROL_DRAIN)
+		break;
+	case CONTROL_DRAIN:
 		ch->on_drain(ch->arg, k.deadline_ms);
+		break;
+	case CONTROL_RING:
+		ch->on_ring(ch->arg, &k, ch->fds, ch->n_fds);
+		break;
+	case CONTROL_OTHER:
+		break;
+	}
 }
 
 static void
@@ -93,6 +125,9 @@ take_bytes(struct channel *ch, const char *data, size_t len)
 			return;
 		if (!ch->is_skipping)
 			handle_line(ch);
+		drop_fds(ch);
+		if (!ch->is_open)
+			return;
 		ch->len = 0;
 		ch->is_skipping = false;
 		data += n + 1;
@@ -100,27 +135,83 @@ take_bytes(struct channel *ch, const char *data, size_t len)
 	}
 }
 
-static void
-on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+/* The kernel ends a read behind the piece that descriptors came with, and a piece begins a line:
+ * so they belong to the last line that begins in what was read. */
+static size_t
+last_line(const char *data, size_t len)
 {
-	static char bytes[CHANNEL_LINE_MAX];
+	size_t at = len > 0 ? len - 1 : 0;
 
-	(void)handle;
-	(void)suggested;
-	*buf = uv_buf_init(bytes, sizeof bytes);
+	while (at > 0 && data[at - 1] != '\n')
+		at--;
+	return at;
 }
 
 static void
-on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
+take_fds(struct channel *ch, struct msghdr *m)
 {
-	struct channel *ch = stream->data;
+	for (struct cmsghdr *head = CMSG_FIRSTHDR(m); head != NULL; head = CMSG_NXTHDR(m, head)) {
+		size_t n = (head->cmsg_len - CMSG_LEN(0)) / sizeof(int);
 
-	if (n >= 0) {
-		take_bytes(ch, buf->base, (size_t)n);
+		if (head->cmsg_level != SOL_SOCKET || head->cmsg_type != SCM_RIGHTS)
+			continue;
+		drop_fds(ch);
+		ch->n_fds = n < CHANNEL_FDS_MAX ? n : CHANNEL_FDS_MAX;
+		memcpy(ch->fds, CMSG_DATA(head), ch->n_fds * sizeof(int));
+	}
+}
+
+static ssize_t
+receive(int fd, char *data, struct msghdr *m)
+{
+	static union {
+		struct cmsghdr head; /* for its alignment */
+		char bytes[CMSG_SPACE(sizeof(int) * CHANNEL_FDS_MAX)];
+	} control;
+	static struct iovec part;
+	ssize_t n;
+
+	do {
+		part = (struct iovec){data, READ_MAX};
+		*m = (struct msghdr){.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control};
+		m->msg_controllen = sizeof control;
+		n = recvmsg(fd, m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	} while (n < 0 && errno == EINTR);
+	return n;
+}
+
+static void
+read_some(struct channel *ch)
+{
+	static char data[READ_MAX];
+	struct msghdr m;
+	ssize_t n = receive(ch->fd, data, &m);
+	size_t begin = 0;
+
+	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+		return;
+	if (n <= 0) {
+		channel_close(ch);
+		ch->on_gone(ch->arg);
 		return;
 	}
-	channel_close(ch);
-	ch->on_gone(ch->arg);
+	if (m.msg_controllen > 0) {
+		begin = last_line(data, (size_t)n);
+		take_bytes(ch, data, begin);
+		take_fds(ch, &m);
+	}
+	take_bytes(ch, data + begin, (size_t)n - begin);
+}
+
+static void
+on_poll(uv_poll_t *poll, int status, int events)
+{
+	struct channel *ch = poll->data;
+
+	if (status >= 0 && (events & UV_WRITABLE) != 0)
+		flush(ch);
+	if (status < 0 || (events & UV_READABLE) != 0)
+		read_some(ch);
 }
 
 static bool
@@ -139,21 +230,25 @@ int
 channel_open(struct channel *ch, uv_loop_t *loop)
 {
 	const char *text = getenv("BROOD_CHANNEL_FD");
-	int fd, r;
+	int fd, r, type;
+	socklen_t len = sizeof type;
 
 	if (text == NULL || *text == '\0')
 		return 0;
 	if (!parse_fd(text, &fd))
 		return -EINVAL;
-	(void)uv_pipe_init(loop, &ch->pipe, 0);
-	ch->pipe.data = ch;
-	ch->is_open = true;
-	r = uv_pipe_open(&ch->pipe, fd);
-	if (r == 0)
-		r = uv_read_start((uv_stream_t *)&ch->pipe, on_alloc, on_read);
+	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) < 0)
+		return -errno;
+	if (type != SOCK_STREAM)
+		return -EPROTOTYPE;
+	r = uv_poll_init(loop, &ch->poll, fd);
 	if (r < 0)
-		channel_close(ch);
-	return r;
+		return r;
+	ch->fd = fd;
+	ch->poll.data = ch;
+	ch->is_open = true;
+	arm(ch);
+	return 0;
 }
 
 void
@@ -162,7 +257,12 @@ channel_close(struct channel *ch)
 	if (!ch->is_open)
 		return;
 	ch->is_open = false;
-	uv_close((uv_handle_t *)&ch->pipe, NULL);
+	uv_close((uv_handle_t *)&ch->poll, NULL);
+	close(ch->fd);
+	drop_fds(ch);
+	free(ch->out);
+	ch->out = NULL;
+	ch->out_len = 0;
 }
 
 /* Not waited for: a manager that does not read its socket must not hold up a worker. */
@@ -206,4 +306,23 @@ channel_say_stopping(struct channel *ch)
 		channel_send(ch, "{\"brood\":\"stopping\"}\n");
 	else
 		notify("STOPPING=1");
+}
+
+void
+channel_ask_ring(struct channel *ch)
+{
+	channel_send(ch, "{\"brood\":\"ring\"}\n");
+}
+
+void
+channel_say_beat(struct channel *ch, const struct channel_beat *beat)
+{
+	char line[256], lag[48] = "";
+
+	if (beat->has_lag)
+		snprintf(lag, sizeof lag, "\"lag_us\":%llu,", (unsigned long long)beat->lag_us);
+	snprintf(line, sizeof line,
+	    "{\"brood\":\"beat\",%s\"conns\":%u,\"requests\":%llu,\"stolen\":%llu}\n", lag,
+	    beat->conns, (unsigned long long)beat->requests, (unsigned long long)beat->stolen);
+	channel_send(ch, line);
 }

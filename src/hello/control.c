@@ -193,6 +193,16 @@ note_kind(struct control *k, struct text t)
 		k->kind = CONTROL_DRAIN;
 	else if (text_is(t, "ping"))
 		k->kind = CONTROL_PING;
+	else if (text_is(t, "ring"))
+		k->kind = CONTROL_RING;
+}
+
+static struct control_list
+list_of(struct cursor value, const char *end)
+{
+	if (!take_char(&value, '['))
+		return (struct control_list){NULL, NULL};
+	return (struct control_list){value.at, end};
 }
 
 static bool
@@ -214,13 +224,19 @@ take_top_member(struct cursor *c, struct control *k)
 		k->deadline_ms = number > LONG_MAX ? LONG_MAX : (long)number;
 	else if (text_is(name, "id"))
 		k->id = number;
+	else if (text_is(name, "more"))
+		k->more = take_word(&value, "true");
+	else if (text_is(name, "listeners"))
+		k->listeners = list_of(value, c->at);
+	else if (text_is(name, "own"))
+		k->own = list_of(value, c->at);
 	return true;
 }
 
 struct control
 control_scan(const char *line, size_t len)
 {
-	struct control k = {CONTROL_OTHER, -1, -1}, none = k;
+	struct control k = {.kind = CONTROL_OTHER, .deadline_ms = -1, .id = -1}, none = k;
 	struct cursor c = {line, line + len};
 
 	if (!take_char(&c, '{'))
@@ -233,4 +249,52 @@ control_scan(const char *line, size_t len)
 		return none;
 	skip_blanks(&c);
 	return c.at == c.end ? k : none;
+}
+
+/* The scan has seen that the list is whole. */
+static bool
+next_item(struct control_list *list, struct cursor *ret_item)
+{
+	struct cursor c = {list->at, list->end};
+
+	if (list->at == NULL || take_char(&c, ']'))
+		return false;
+	*ret_item = c;
+	if (!take_value(&c, 1))
+		return false;
+	ret_item->end = c.at;
+	(void)take_char(&c, ',');
+	list->at = c.at;
+	return true;
+}
+
+bool
+control_next_name(struct control_list *list, char *buf, size_t size)
+{
+	struct text t = {.len = 0};
+	struct cursor item;
+
+	if (!next_item(list, &item))
+		return false;
+	if (!take_string(&item, &t) || !t.plain)
+		t.len = 0;
+	if (t.len >= size)
+		t.len = size - 1;
+	if (t.len > 0)
+		memcpy(buf, t.at, t.len);
+	buf[t.len] = '\0';
+	return true;
+}
+
+bool
+control_next_place(struct control_list *list, long *ret_place)
+{
+	struct cursor item;
+	long long number;
+
+	if (!next_item(list, &item))
+		return false;
+	number = integer_between(item.at, item.end);
+	*ret_place = number > LONG_MAX ? -1 : (long)number;
+	return true;
 }

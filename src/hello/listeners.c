@@ -89,12 +89,31 @@ listeners_take(struct listener_set *set, const char **ret_why)
 			continue;
 		l->fd = fd;
 		l->is_own = false;
-		l->is_unix = socket_option(fd, SO_DOMAIN) == AF_UNIX;
+		l->is_unix = listeners_is_unix(fd);
 		copy_name(names, (size_t)i, l->name);
 		set->n++;
 	}
 	*ret_why = "none of the LISTEN_FDS descriptors is a listening stream socket";
 	return n > 0 && set->n == 0 ? -ENOTSOCK : (int)set->n;
+}
+
+void
+listeners_give_back(struct listener_set *set)
+{
+	for (size_t i = 0; i < set->n; i++) {
+		struct listener_fd *l = &set->at[i];
+
+		if (l->is_own || l->fd < 0)
+			continue;
+		close(l->fd);
+		l->fd = -1;
+	}
+}
+
+bool
+listeners_is_unix(int fd)
+{
+	return socket_option(fd, SO_DOMAIN) == AF_UNIX;
 }
 
 static int

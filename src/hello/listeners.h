@@ -28,6 +28,11 @@ struct listener_set {
  * or a negative errno with *ret_why set. */
 int listeners_take(struct listener_set *set, const char **ret_why);
 
+/* Whether a socket is of the UNIX domain. */
+bool listeners_is_unix(int fd);
+/* Closes what the master handed over; nobody may watch it any more (R12). */
+void listeners_give_back(struct listener_set *set);
+
 /* Binds "host:port", "[v6]:port", "*:port", "port" or "unix:/path" and adds it. The host is a
  * number or localhost. Returns 0 or a negative errno. */
 int listeners_bind(struct listener_set *set, const char *address);

@@ -23,6 +23,8 @@ src_hello_libhello_la_SOURCES = \
 	src/hello/llhttp_machine.c \
 	src/hello/page.c \
 	src/hello/page.h \
+	src/hello/ring.c \
+	src/hello/ring.h \
 	src/hello/route.c \
 	src/hello/route.h \
 	src/hello/server.c \

@@ -21,6 +21,7 @@
 
 #include "hello/channel.h"
 #include "hello/listeners.h"
+#include "hello/ring.h"
 #include "hello/server.h"
 
 #define DRAIN_MS         30000
@@ -29,11 +30,17 @@
 #define KEEP_ALIVE_MS    75000
 #define DEFAULT_PORT     "8080"
 #define TIME_MAX_MS      3600000
+#define RING_MS          200 /* the master does without, or is older than that */
+#define BEAT_MS          1000
 #define EXIT_INTERRUPTED 130
 
 static struct hello {
 	uv_loop_t loop;
 	uv_signal_t term, interrupt;
+	uv_timer_t patience; /* for the wait set */
+	uv_timer_t beat; /* runs when a connection was accepted since the last one */
+	bool is_ready;
+	struct ring ring;
 	struct server server;
 	struct channel channel;
 	struct listener_set listeners;
@@ -60,7 +67,8 @@ print_help(void)
 	    "\n"
 	    "environment: PORT, BROOD_HELLO_IDLE_MS (500: how long a drain waits for idle\n"
 	    "connections), BROOD_HELLO_DRAIN_MS (30000: the most a drain takes),\n"
-	    "BROOD_HELLO_HEADER_MS (10000: time for a request to come in)\n",
+	    "BROOD_HELLO_HEADER_MS (10000: time for a request to come in),\n"
+	    "BROOD_HELLO_RING (yes; no: accepts from its own sockets only)\n",
 	    stdout);
 }
 
@@ -101,6 +109,15 @@ env_index(const char *name)
 }
 
 static void
+say_ready(void)
+{
+	if (hello.is_ready || server_is_draining(&hello.server))
+		return;
+	hello.is_ready = true;
+	channel_say_ready(&hello.channel);
+}
+
+static void
 start_drain(long deadline_ms)
 {
 	uint64_t most = env_ms("BROOD_HELLO_DRAIN_MS", DRAIN_MS);
@@ -109,7 +126,69 @@ start_drain(long deadline_ms)
 		most = (uint64_t)deadline_ms;
 	if (!server_is_draining(&hello.server))
 		channel_say_stopping(&hello.channel);
+	(void)uv_timer_stop(&hello.patience);
+	ring_leave(&hello.ring);
 	server_drain(&hello.server, most);
+}
+
+/* Serves the listeners by the loop, as without a master. */
+static int
+watch_listeners(void)
+{
+	int r = server_watch(&hello.server, &hello.listeners);
+
+	if (r == 0)
+		say_ready();
+	return r;
+}
+
+static void
+on_patience_over(uv_timer_t *timer)
+{
+	int r = watch_listeners();
+
+	(void)timer;
+	if (r < 0) {
+		fprintf(stderr, "brood-hello: cannot serve the listeners: %s\n", uv_strerror(r));
+		exit(EX_OSERR);
+	}
+}
+
+/* From now on listeners are watched by the wait set alone. */
+static void
+on_ring(void *arg, struct control *frame, int *fds, size_t n)
+{
+	(void)arg;
+	if (!ring_take(&hello.ring, frame, fds, n))
+		return;
+	(void)uv_timer_stop(&hello.patience);
+	server_unwatch(&hello.server);
+	listeners_give_back(&hello.listeners);
+	say_ready();
+}
+
+static void
+on_beat(uv_timer_t *timer)
+{
+	const struct channel_beat beat = {
+	    .lag_us = ring_take_lag_us(&hello.ring),
+	    .has_lag = ring_is_in_use(&hello.ring),
+	    .requests = hello.server.requests,
+	    .stolen = hello.ring.stolen,
+	    .conns = hello.server.n_conns,
+	};
+
+	(void)timer;
+	channel_say_beat(&hello.channel, &beat);
+}
+
+/* Requests on connections that are there already are no news to the master: it sleeps on. */
+static void
+on_accepted(struct server *s)
+{
+	(void)s;
+	if (hello.channel.is_open && !uv_is_active((uv_handle_t *)&hello.beat))
+		(void)uv_timer_start(&hello.beat, on_beat, BEAT_MS, 0);
 }
 
 static void
@@ -147,6 +226,9 @@ on_done(struct server *s)
 	channel_close(&hello.channel);
 	uv_close((uv_handle_t *)&hello.term, NULL);
 	uv_close((uv_handle_t *)&hello.interrupt, NULL);
+	uv_close((uv_handle_t *)&hello.patience, NULL);
+	uv_close((uv_handle_t *)&hello.beat, NULL);
+	uv_close((uv_handle_t *)&hello.ring.prepare, NULL);
 }
 
 static int
@@ -234,6 +316,58 @@ say_addresses(void)
 	}
 }
 
+static void
+start_server(void)
+{
+	hello.server.loop = &hello.loop;
+	hello.server.app = getenv("BROOD_APP");
+	hello.server.slot = env_index("BROOD_SLOT");
+	hello.server.generation = env_index("BROOD_GENERATION");
+	hello.server.idle_ms = env_ms("BROOD_HELLO_IDLE_MS", IDLE_GRACE_MS);
+	hello.server.header_ms = env_ms("BROOD_HELLO_HEADER_MS", HEADER_MS);
+	hello.server.keep_alive_ms = KEEP_ALIVE_MS;
+	hello.server.on_done = on_done;
+	hello.server.on_accepted = on_accepted;
+	server_start(&hello.server);
+	ring_init(&hello.ring, &hello.server);
+}
+
+static void
+start_handles(void)
+{
+	(void)uv_signal_init(&hello.loop, &hello.term);
+	(void)uv_signal_init(&hello.loop, &hello.interrupt);
+	(void)uv_signal_start(&hello.term, on_signal, SIGTERM);
+	(void)uv_signal_start(&hello.interrupt, on_signal, SIGINT);
+	(void)uv_timer_init(&hello.loop, &hello.patience);
+	(void)uv_timer_init(&hello.loop, &hello.beat);
+	uv_unref((uv_handle_t *)&hello.beat);
+}
+
+static void
+start_channel(void)
+{
+	int r;
+
+	hello.channel.on_drain = on_drain;
+	hello.channel.on_ring = on_ring;
+	hello.channel.on_gone = on_gone;
+	r = channel_open(&hello.channel, &hello.loop);
+	if (r < 0)
+		fprintf(
+		    stderr, "brood-hello: BROOD_CHANNEL_FD is no channel: %s\n", uv_strerror(r));
+}
+
+/* A wait set holds the master's listeners: ours are not in there. */
+static bool
+wants_ring(void)
+{
+	const char *wanted = getenv("BROOD_HELLO_RING");
+
+	return hello.channel.is_open && !hello.listeners.at[0].is_own &&
+	       (wanted == NULL || strcmp(wanted, "no") != 0);
+}
+
 static int
 start(void)
 {
@@ -243,28 +377,16 @@ start(void)
 	r = uv_loop_init(&hello.loop);
 	if (r < 0)
 		return fail(EX_OSERR, "cannot make the event loop", uv_strerror(r));
-	hello.server.loop = &hello.loop;
-	hello.server.app = getenv("BROOD_APP");
-	hello.server.slot = env_index("BROOD_SLOT");
-	hello.server.generation = env_index("BROOD_GENERATION");
-	hello.server.idle_ms = env_ms("BROOD_HELLO_IDLE_MS", IDLE_GRACE_MS);
-	hello.server.header_ms = env_ms("BROOD_HELLO_HEADER_MS", HEADER_MS);
-	hello.server.keep_alive_ms = KEEP_ALIVE_MS;
-	hello.server.on_done = on_done;
-	r = server_start(&hello.server, &hello.listeners);
-	if (r < 0)
-		return fail(EX_OSERR, "cannot serve the listeners", uv_strerror(r));
-	(void)uv_signal_init(&hello.loop, &hello.term);
-	(void)uv_signal_init(&hello.loop, &hello.interrupt);
-	(void)uv_signal_start(&hello.term, on_signal, SIGTERM);
-	(void)uv_signal_start(&hello.interrupt, on_signal, SIGINT);
-	hello.channel.on_drain = on_drain;
-	hello.channel.on_gone = on_gone;
-	r = channel_open(&hello.channel, &hello.loop);
-	if (r < 0)
-		fprintf(
-		    stderr, "brood-hello: BROOD_CHANNEL_FD is no channel: %s\n", uv_strerror(r));
-	return 0;
+	start_server();
+	start_handles();
+	start_channel();
+	if (wants_ring()) {
+		channel_ask_ring(&hello.channel);
+		(void)uv_timer_start(&hello.patience, on_patience_over, RING_MS, 0);
+		return 0;
+	}
+	r = watch_listeners();
+	return r < 0 ? fail(EX_OSERR, "cannot serve the listeners", uv_strerror(r)) : 0;
 }
 
 int
@@ -282,9 +404,9 @@ main(int argc, char **argv)
 	if (r != 0)
 		return r;
 	say_addresses();
-	channel_say_ready(&hello.channel);
-	(void)uv_run(&hello.loop, UV_RUN_DEFAULT);
+	ring_run(&hello.ring);
 	(void)uv_loop_close(&hello.loop);
+	ring_done(&hello.ring);
 	free(hello.server.listeners);
 	return 0;
 }

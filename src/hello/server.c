@@ -40,8 +40,8 @@ set_polling(struct server *s, bool on)
 
 /* A listener that stays readable while we cannot take anything from it would spin the loop, so
  * it is left alone for a moment; other workers take the connection meanwhile. */
-static void
-pause_accepting(struct server *s)
+void
+server_pause(struct server *s)
 {
 	if (s->is_paused || server_is_draining(s))
 		return;
@@ -66,21 +66,32 @@ is_out_of_something(int e)
 	return e == EMFILE || e == ENFILE || e == ENOBUFS || e == ENOMEM;
 }
 
-/* Returns false when there is nothing to accept, or no room for it. */
-static bool
-accept_one(struct listener *l)
+bool
+server_accept(struct server *s, const struct listener_fd *source)
 {
-	struct server *s = l->server;
-	int fd = accept4(l->source->fd, NULL, NULL, SOCK_CLOEXEC);
+	int fd;
 
+	if (s->n_conns >= s->max_conns) {
+		server_pause(s);
+		return false;
+	}
+	fd = accept4(source->fd, NULL, NULL, SOCK_CLOEXEC);
 	if (fd >= 0) {
-		(void)conn_open(s, fd, l->source->is_unix, l->source->name);
+		(void)conn_open(s, fd, source->is_unix, source->name);
+		s->on_accepted(s);
 		return true;
 	}
 	if (is_out_of_something(errno))
-		pause_accepting(s);
-	/* The client of an aborted connection is gone, those behind it are not. */
+		server_pause(s);
+	/* The client of an aborted connection is gone, those behind it are not. EAGAIN: another
+	 * worker was faster. EINVAL: it was shut down, and the master has it listen again. */
 	return errno == ECONNABORTED || errno == EINTR || errno == EPROTO;
+}
+
+bool
+server_is_open(const struct server *s)
+{
+	return !s->is_paused && !server_is_draining(s);
 }
 
 static void
@@ -89,10 +100,10 @@ on_readable(uv_poll_t *poll, int status, int events)
 	struct listener *l = poll->data;
 
 	(void)events;
-	if (status < 0 || l->server->n_conns >= l->server->max_conns)
-		pause_accepting(l->server);
+	if (status < 0)
+		server_pause(l->server);
 	else
-		(void)accept_one(l);
+		(void)server_accept(l->server, l->source);
 }
 
 static int
@@ -123,21 +134,45 @@ connection_limit(void)
 	                                         : FDS_RESERVED;
 }
 
-int
-server_start(struct server *s, const struct listener_set *set)
+void
+server_start(struct server *s)
 {
-	int r = 0;
-
 	s->started_ms = uv_now(s->loop);
 	s->max_conns = connection_limit();
 	(void)uv_timer_init(s->loop, &s->deadline);
 	s->deadline.data = s;
+}
+
+void
+server_reserve(struct server *s, size_t n)
+{
+	s->max_conns = s->max_conns > n + FDS_RESERVED ? s->max_conns - (unsigned)n : FDS_RESERVED;
+}
+
+int
+server_watch(struct server *s, const struct listener_set *set)
+{
+	int r = 0;
+
 	s->listeners = calloc(set->n, sizeof *s->listeners);
 	if (s->listeners == NULL)
 		return -ENOMEM;
 	for (size_t i = 0; i < set->n && r == 0; i++)
 		r = open_listener(s, &set->at[i]);
 	return r;
+}
+
+void
+server_unwatch(struct server *s)
+{
+	for (size_t i = 0; i < s->n_listeners; i++) {
+		struct listener *l = &s->listeners[i];
+
+		if (!l->is_open || l->source->is_own)
+			continue;
+		l->is_open = false;
+		uv_close((uv_handle_t *)&l->poll, NULL);
+	}
 }
 
 bool
@@ -154,7 +189,7 @@ let_go(struct listener *l)
 	if (!l->is_open)
 		return;
 	if (l->source->is_own) {
-		for (int i = 0; i < ACCEPT_ALL_MAX && accept_one(l); i++)
+		for (int i = 0; i < ACCEPT_ALL_MAX && server_accept(l->server, l->source); i++)
 			;
 	}
 	l->is_open = false;

@@ -8,6 +8,9 @@
  * queued on it; a shared one is only let go of, never shut down, since the master and the other
  * workers live on it). Connections end one by one, see conn.h. When the last is gone, or at the
  * deadline, on_done is called once.
+ *
+ * Who watches the listeners is not said here: this server by its loop (server_watch()), or the
+ * worker's wait set (ring.h).
  */
 #ifndef BROOD_HELLO_SERVER_H
 #define BROOD_HELLO_SERVER_H
@@ -43,6 +46,7 @@ struct server {
 	unsigned header_ms; /* time for a request to come in whole */
 	unsigned keep_alive_ms;
 	void (*on_done)(struct server *s);
+	void (*on_accepted)(struct server *s);
 
 	uint64_t started_ms;
 	uint64_t requests;
@@ -60,8 +64,23 @@ struct server {
 	char in[SERVER_IN_MAX];
 };
 
-/* The members above the blank line are to be set. Returns 0 or a negative errno. */
-int server_start(struct server *s, const struct listener_set *set);
+/* The members above the blank line are to be set. Nothing is accepted yet. */
+void server_start(struct server *s);
+/* Accepts from the listeners of set, which has to live on. Returns 0 or a negative errno. */
+int server_watch(struct server *s, const struct listener_set *set);
+/* Not from those any more that are the master's. */
+void server_unwatch(struct server *s);
+/* So many descriptors are not there for connections. */
+void server_reserve(struct server *s, size_t n);
+
+/* Accepts one connection, if there is one, and serves it from now on; source has to outlive it.
+ * False: there was none, or there is no room for it. A listener that somebody else has emptied or
+ * is about to flush is no fault (R22). */
+bool server_accept(struct server *s, const struct listener_fd *source);
+/* Accepts nothing for a moment. */
+void server_pause(struct server *s);
+/* Whether it can take connections now. */
+bool server_is_open(const struct server *s);
 
 /* deadline_ms from now; when it is called again, the earlier deadline stands. */
 void server_drain(struct server *s, uint64_t deadline_ms);

@@ -317,6 +317,8 @@ take_beat(struct worker_report *r, const struct msg *m)
 		r->conns = m->conns;
 	if (m->has_requests)
 		r->requests = m->requests;
+	if (m->has_stolen)
+		r->stolen = m->stolen;
 }
 
 /* "web.2", "web.*", "web", "leader": only inside the sender's own app, since app names are no

@@ -44,6 +44,36 @@ depth_of(const json_t *v)
 	return json_is_object(v) || json_is_array(v) ? most + 1 : 0;
 }
 
+/* As many items as jansson finds; whatever they are, reading them ends within the text. */
+static void
+compare_lists(const json_t *frame, struct control k)
+{
+	const json_t *listeners = json_object_get(frame, "listeners");
+	const json_t *own = json_object_get(frame, "own");
+	size_t names = 0, places = 0;
+	char name[16];
+	long place;
+
+	while (control_next_name(&k.listeners, name, sizeof name)) {
+		const json_t *item = json_array_get(listeners, names++);
+		const char *text = json_string_value(item);
+
+		check(strlen(name) < sizeof name, "a name is cut");
+		if (text != NULL && name[0] != '\0')
+			check(strncmp(name, text, strlen(name)) == 0, "a name is what was said");
+	}
+	while (control_next_place(&k.own, &place)) {
+		const json_t *item = json_array_get(own, places++);
+
+		check(place >= -1, "no negative places");
+		if (place >= 0)
+			check(json_is_integer(item) && json_integer_value(item) == place,
+			    "a place is what was said");
+	}
+	check(names == json_array_size(listeners), "each name is found");
+	check(places == json_array_size(own), "each place is found");
+}
+
 /* Names and words with escapes are not spelled so by the master, and are nothing to the scan. */
 static void
 compare(const json_t *frame, struct control k)
@@ -56,6 +86,8 @@ compare(const json_t *frame, struct control k)
 		check(strcmp(word, "drain") == 0, "a drain is a drain");
 	if (k.kind == CONTROL_PING)
 		check(strcmp(word, "ping") == 0, "a ping is a ping");
+	if (k.kind == CONTROL_RING)
+		check(strcmp(word, "ring") == 0, "a ring is a ring");
 	if (k.deadline_ms >= 0)
 		check(json_is_integer(deadline) && json_integer_value(deadline) == k.deadline_ms,
 		    "the deadline is the number that was said");
@@ -82,6 +114,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			check((word != NULL && strcmp(word, "drain") == 0) ==
 			          (k.kind == CONTROL_DRAIN),
 			    "each drain is understood");
+			compare_lists(frame, k);
 		}
 	}
 	json_decref(frame);

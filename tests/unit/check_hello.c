@@ -121,6 +121,38 @@ START_TEST(deep_control_frame_ends_at_the_bound)
 }
 END_TEST
 
+START_TEST(lists_of_a_ring_frame_are_read_item_by_item)
+{
+	static const char frame[] =
+	    "{\"brood\":\"ring\",\"more\":true,"
+	    "\"listeners\":[\"8080\", \"a name that is longer\",7,\"\\u0041\",[\"x\"],\"end\"],"
+	    "\"own\":[0,17,-1,1.5,\"2\",99999999999999999999]}";
+	static const char *const names[] = {"8080", "a name ", "", "", "", "end"};
+	static const long places[] = {0, 17, -1, -1, -1, -1};
+	struct control k = control_scan(frame, sizeof frame - 1);
+	char name[8];
+	long place;
+
+	ck_assert_int_eq(k.kind, CONTROL_RING);
+	ck_assert(k.more);
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+		ck_assert(control_next_name(&k.listeners, name, sizeof name));
+		ck_assert_str_eq(name, names[i]);
+	}
+	ck_assert(!control_next_name(&k.listeners, name, sizeof name));
+	for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+		ck_assert(control_next_place(&k.own, &place));
+		ck_assert_int_eq(place, places[i]);
+	}
+	ck_assert(!control_next_place(&k.own, &place));
+	k = control_scan("{\"brood\":\"ring\",\"own\":{},\"more\":1}", 34);
+	ck_assert_int_eq(k.kind, CONTROL_RING);
+	ck_assert(!k.more);
+	ck_assert(!control_next_name(&k.listeners, name, sizeof name));
+	ck_assert(!control_next_place(&k.own, &place));
+}
+END_TEST
+
 int
 main(void)
 {
@@ -132,6 +164,7 @@ main(void)
 	tcase_add_test(tc, target_names_route_and_time);
 	tcase_add_test(tc, page_only_for_who_prefers_it);
 	tcase_add_test(tc, control_frame_is_understood_or_nothing);
+	tcase_add_test(tc, lists_of_a_ring_frame_are_read_item_by_item);
 	tcase_add_test(tc, deep_control_frame_ends_at_the_bound);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
