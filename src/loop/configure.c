@@ -57,8 +57,10 @@ check_descriptors(struct loop *l, const struct core_target *targets, size_t len)
 	struct rlimit limit;
 	uint64_t need = FDS_OF_MASTER;
 
-	for (size_t i = 0; i < len; i++)
+	for (size_t i = 0; i < len; i++) {
 		need += (uint64_t)(targets[i].workers + targets[i].conf->max_surge) * FDS_OF_WORKER;
+		need += launch_sockets(targets[i].launch);
+	}
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < need)
 		tell(l, LOG_LEVEL_WARN, "descriptors_short", NULL,
 		    "about %llu descriptors are needed, the hard limit is %llu: some workers will "
@@ -89,7 +91,12 @@ make_target(struct loop *l, struct conf *conf, const struct conf_app *app, struc
 	r = launch_prepare(l, conf, app, sockets, &launch, e);
 	if (r < 0)
 		return r;
-	*ret = (struct core_target){.conf = app, .launch = launch, .workers = workers};
+	*ret = (struct core_target){
+	    .conf = app,
+	    .launch = launch,
+	    .workers = workers,
+	    .steered = launch_is_steered(launch),
+	};
 	return 0;
 }
 

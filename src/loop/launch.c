@@ -31,6 +31,7 @@ launch_init(struct loop *l, struct err *e)
 {
 	struct launch_table *t = mem_calloc(1, sizeof(*t));
 	struct err inherited = {0};
+	struct str cache = {0};
 	unsigned bad;
 
 	if (!t)
@@ -40,6 +41,10 @@ launch_init(struct loop *l, struct err *e)
 		mem_free(t);
 		return err_set(e, -errno, "/dev/null: %s", strerror(errno));
 	}
+	str_addf(&cache, "%s/.steer", l->options.run_dir);
+	/* Without it the kernel is asked at each start. */
+	t->steer_cache = str_failed(&cache) ? NULL : cache.data;
+	t->listeners.steer_cache = t->steer_cache;
 	l->launches = t;
 	bad = listeners_adopt(&t->listeners, 3, l->options.inherited_fds, &inherited);
 	if (bad > 0)
@@ -319,39 +324,6 @@ prepare(struct conf *conf, const struct conf_app *app, char *const *environ_from
 	return 0;
 }
 
-/* References to all listeners of la; what had to grow shrinks again on failure. */
-static int
-get_listeners(struct loop *l, struct launch *la, unsigned workers, struct err *e)
-{
-	const struct conf_app *app = la->app;
-	struct listener_table *t = &l->launches->listeners;
-	unsigned before[CONF_LISTENERS_MAX];
-	size_t n = 0;
-	int r = 0;
-
-	la->listeners = mem_calloc(app->listen_len + 1, sizeof(struct listener *));
-	if (!la->listeners)
-		return err_set(e, -ENOMEM, "out of memory");
-	for (; n < app->listen_len && r == 0; n++) {
-		struct listener *known;
-
-		HASH_FIND(hh, t->by_key, app->listen[n].key, strlen(app->listen[n].key), known);
-		before[n] = known ? known->len : 0;
-		r = listener_get(t, app, &app->listen[n], workers, &la->listeners[n], e);
-	}
-	if (r == 0)
-		return 0;
-	while (n-- > 0) {
-		struct listener *ls = la->listeners[n];
-
-		la->listeners[n] = NULL;
-		if (ls && before[n] > 0)
-			listener_shrink(ls, before[n]);
-		listener_put(t, ls);
-	}
-	return r;
-}
-
 #define PLACE_LEN 256
 
 /* Where in the configuration an app begins, for messages. */
@@ -387,7 +359,7 @@ launch_prepare(struct loop *l, struct conf *conf, const struct conf_app *app, un
 		code = 73;
 		r = output_app_prepare(l, app, e);
 		if (r == 0) {
-			r = get_listeners(l, la, workers, e);
+			r = launch_get_listeners(l, la, workers, e);
 			code = listener_exit_code(r);
 		}
 		if (r < 0)
@@ -399,6 +371,7 @@ launch_prepare(struct loop *l, struct conf *conf, const struct conf_app *app, un
 		return err_wrap(e, r, "%s: app %s", place, app->name);
 	}
 	DL_APPEND(l->launches->all, la);
+	launch_settle_listeners(l, la);
 	*ret = la;
 	return 0;
 }
@@ -455,8 +428,7 @@ launch_free(struct loop *l, struct launch *la)
 {
 	if (!la)
 		return;
-	for (size_t i = 0; i < la->app->listen_len; i++)
-		listener_put(&l->launches->listeners, la->listeners[i]);
+	launch_put_listeners(l, la);
 	DL_DELETE(l->launches->all, la);
 	free_parts(la);
 }
@@ -496,61 +468,6 @@ launch_verify(const struct launch *la, const char **ret_what)
 	return 1;
 }
 
-int
-launch_open_slots(struct loop *l, struct launch *la, unsigned workers, struct err *e)
-{
-	const struct conf_app *app = la->app;
-	unsigned before[CONF_LISTENERS_MAX];
-
-	(void)l;
-	for (size_t i = 0; i < app->listen_len; i++) {
-		int r;
-
-		before[i] = la->listeners[i]->len;
-		r = listener_grow(la->listeners[i], &app->listen[i], workers, e);
-		if (r == 0)
-			continue;
-		while (i-- > 0)
-			listener_shrink(la->listeners[i], before[i]);
-		return r;
-	}
-	return 0;
-}
-
-void
-launch_close_slots(struct loop *l, const char *app, unsigned workers)
-{
-	struct launch *la;
-
-	DL_FOREACH (l->launches->all, la) {
-		if (strcmp(la->app->name, app) != 0)
-			continue;
-		for (size_t i = 0; i < la->app->listen_len; i++)
-			listener_shrink(la->listeners[i], workers);
-	}
-}
-
-size_t
-launch_listeners(struct loop *l, const char *app, struct listener_info *ret, size_t max)
-{
-	const struct app *a = core_find_app(l->core, app);
-	const struct launch *la = a && a->generation ? a->generation->launch : NULL;
-	size_t n = la ? la->app->listen_len : 0;
-	static const char *const shapes[] = {[LISTENER_ONE] = "shared",
-	    [LISTENER_PER_SLOT] = "kernel",
-	    [LISTENER_STEERED] = "steered"};
-
-	for (size_t i = 0; i < n && i < max; i++)
-		ret[i] = (struct listener_info){
-		    .key = la->listeners[i]->key,
-		    .name = la->app->listen[i].name,
-		    .sockets = la->listeners[i]->len,
-		    .port = la->listeners[i]->port,
-		    .shape = shapes[la->listeners[i]->shape],
-		};
-	return n;
-}
-
 void
 launch_done(struct loop *l)
 {
@@ -563,6 +480,7 @@ launch_done(struct loop *l)
 	listeners_done(&t->listeners);
 	scratch_reset(&t->scratch);
 	fd_close(&t->null_fd);
+	mem_free(t->steer_cache);
 	mem_free(t);
 	l->launches = NULL;
 }

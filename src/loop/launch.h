@@ -49,7 +49,14 @@ int launch_verify(const struct launch *launch, const char **ret_what);
 int launch_fill_spec(struct loop *l, struct launch *launch, unsigned slot, unsigned seat,
     unsigned generation, unsigned workers, int out_fd, int err_fd, int channel_fd, int ready_fd, const char *notify_path,
     struct spawn_spec *ret);
-/* balance = kernel: one socket per slot and listener up to `workers`. */
+/* Whether the app's workers have seats: all TCP listeners are steered, and there is one. */
+bool launch_is_steered(const struct launch *launch);
+/* Descriptors of the master that are its listeners. */
+size_t launch_sockets(const struct launch *launch);
+/* A worker that may be any program gets that seat: its sockets block or not as configured (R13). */
+void launch_assert_modes(const struct launch *launch, unsigned slot, unsigned seat);
+/* Sockets for `workers` slots, where each slot has its own. Only those of balance = kernel are ever
+ * closed. */
 int launch_open_slots(struct loop *l, struct launch *launch, unsigned workers, struct err *e);
 void launch_close_slots(struct loop *l, const char *app, unsigned workers);
 size_t launch_listeners(struct loop *l, const char *app, struct listener_info *ret, size_t max);

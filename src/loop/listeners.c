@@ -7,6 +7,7 @@
 #include <string.h>
 #include <stdlib.h>
 #include <netinet/in.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include "base/err.h"
@@ -22,8 +23,11 @@ listener_free(struct listener_table *t, struct listener *ls)
 		listen_unlink(ls->path, ls->fds[0]);
 	for (unsigned i = 0; i < ls->len; i++)
 		fd_close(&ls->fds[i]);
+	fd_close(&ls->plug[0]);
+	fd_close(&ls->plug[1]);
 	HASH_DEL(t->by_key, ls);
 	mem_free(ls->fds);
+	mem_free(ls->places);
 	mem_free(ls->path);
 	mem_free(ls->key);
 	mem_free(ls);
@@ -43,6 +47,8 @@ listener_new(struct listener_table *t, const char *key, enum conf_listen_kind ki
 		return NULL;
 	}
 	ls->kind = kind;
+	ls->plug[0] = ls->plug[1] = -1;
+	ls->plug_place = LISTENER_NOWHERE;
 	HASH_ADD_KEYPTR(hh, t->by_key, ls->key, strlen(ls->key), ls);
 	if (!ls->hh.tbl) {
 		mem_free(ls->key);
@@ -55,6 +61,7 @@ listener_new(struct listener_table *t, const char *key, enum conf_listen_kind ki
 static int
 reserve(struct listener *ls, unsigned n)
 {
+	uint16_t *places;
 	int *fds;
 
 	if (n <= ls->cap)
@@ -63,6 +70,10 @@ reserve(struct listener *ls, unsigned n)
 	if (!fds)
 		return -ENOMEM;
 	ls->fds = fds;
+	places = mem_realloc(ls->places, n * sizeof(*places));
+	if (!places)
+		return -ENOMEM;
+	ls->places = places;
 	ls->cap = n;
 	return 0;
 }
@@ -201,40 +212,174 @@ make_spec(const struct conf_app *app, const struct conf_listen *conf, struct lis
 }
 
 static enum listener_shape
-shape_wanted(const struct conf_app *app, const struct conf_listen *conf)
+shape_asked(const struct conf_app *app, const struct conf_listen *conf)
 {
-	bool kernel = app->balance == BALANCE_KERNEL && conf->kind == LISTEN_TCP;
+	if (conf->kind != LISTEN_TCP)
+		return LISTENER_ONE;
+	switch (app->balance) {
+	case BALANCE_KERNEL:
+		return LISTENER_PER_SLOT;
+	case BALANCE_EVEN:
+	case BALANCE_STICKY:
+	case BALANCE_CPU:
+		return LISTENER_STEERED;
+	default:
+		return LISTENER_ONE;
+	}
+}
 
-	return kernel ? LISTENER_PER_SLOT : LISTENER_ONE;
+/* All slots that it may have without growing: a reload or an operator who wants some more finds
+ * them, and no member joins a group in service. */
+static unsigned
+steered_slots(const struct listener_table *t, unsigned workers)
+{
+	return workers > 2 * t->cpus ? workers : 2 * t->cpus > 0 ? 2 * t->cpus : 1;
+}
+
+/* Half of what may be open is for sockets at most: workers need the rest. */
+static bool
+fits_limit(const struct listener_table *t, unsigned workers)
+{
+	uint64_t need = 2 * (uint64_t)steered_slots(t, workers);
+	const struct listener *ls;
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return true;
+	for (ls = t->by_key; ls; ls = ls->hh.next)
+		need += ls->len;
+	return need <= limit.rlim_cur / 2;
+}
+
+/* The shape of the TCP addresses of app that are open already, of whichever app. */
+static enum listener_shape
+shape_of_open(const struct listener_table *t, const struct conf_app *app, bool *ret_any)
+{
+	enum listener_shape shape = LISTENER_ONE;
+
+	*ret_any = false;
+	for (size_t i = 0; i < app->listen_len; i++) {
+		const struct conf_listen *conf = &app->listen[i];
+		const struct listener *ls;
+
+		if (conf->kind != LISTEN_TCP)
+			continue;
+		HASH_FIND(hh, t->by_key, conf->key, strlen(conf->key), ls);
+		if (!ls)
+			continue;
+		shape = ls->shape;
+		*ret_any = true;
+		if (shape != LISTENER_STEERED)
+			break;
+	}
+	return shape;
+}
+
+/* What can be had of what was asked for. An app is steered with all of its TCP addresses or with
+ * none (where the service manager gave one, it is its only socket): a worker is moved from seat to
+ * seat, and there is no half of that. */
+static enum listener_shape
+shape_possible(struct listener_table *t, const struct conf_app *app, const struct conf_listen *conf,
+    unsigned workers)
+{
+	enum listener_shape shape = shape_asked(app, conf), other;
+	bool any;
+
+	t->why_shared = NULL;
+	if (shape != LISTENER_STEERED)
+		return shape;
+	other = shape_of_open(t, app, &any);
+	if (any)
+		return other == LISTENER_STEERED ? LISTENER_STEERED : LISTENER_ONE;
+	if (!steer_swap_is_safe(t->steer_cache))
+		t->why_shared = steer_swap_reason();
+	else if (!fits_limit(t, workers))
+		t->why_shared = "the limit of open descriptors is too low for two sockets a slot";
+	return t->why_shared ? LISTENER_ONE : LISTENER_STEERED;
+}
+
+static bool
+is_v6only(int fd)
+{
+	int domain = 0, only = 0;
+	socklen_t len = sizeof(domain);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) != 0 || domain != AF_INET6)
+		return false;
+	len = sizeof(only);
+	return getsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, &len) == 0 && only != 0;
+}
+
+/* The group that was opened gets its map and its program. */
+static int
+begin_steering(struct listener *ls, const struct conf_app *app, unsigned workers, struct err *e)
+{
+	unsigned n = workers < ls->base ? workers : ls->base;
+	int r;
+
+	ls->v6only = is_v6only(ls->fds[0]);
+	for (unsigned i = 0; i < ls->len; i++)
+		listener_joined_group(ls, i);
+	/* Seats 0 of the slots are the first places, in order. */
+	r = listener_steer(ls, app->balance, ls->places, n > 0 ? n : 1, ls->places, n);
+	return r < 0 ? err_set(e, r, "listen: steering program: %s", strerror(-r)) : 0;
+}
+
+static int
+open_sockets(struct listener_table *t, struct listener *ls, const struct conf_app *app,
+    const struct listen_spec *spec, unsigned workers, struct err *e)
+{
+	unsigned count = 1;
+	int r;
+
+	if (ls->shape == LISTENER_STEERED) {
+		ls->base = steered_slots(t, workers);
+		count = 2 * ls->base;
+	} else if (ls->shape == LISTENER_PER_SLOT && workers > 1) {
+		count = workers;
+	}
+	r = reserve(ls, count);
+	if (r < 0)
+		return err_set(e, r, "out of memory");
+	r = listen_open(spec, count, ls->fds, &ls->port, e);
+	if (r < 0)
+		return r == -ENOTSUP ? r : err_wrap(e, r, "listen");
+	ls->len = count;
+	return ls->shape == LISTENER_STEERED ? begin_steering(ls, app, workers, e) : 0;
 }
 
 static int
 open_new(struct listener_table *t, const struct conf_app *app, const struct conf_listen *conf,
     unsigned workers, struct listener **ret, struct err *e)
 {
+	enum listener_shape shape = shape_possible(t, app, conf, workers);
 	struct listener *ls = listener_new(t, conf->key, conf->kind);
-	enum listener_shape shape = shape_wanted(app, conf);
-	unsigned count = shape == LISTENER_PER_SLOT && workers > 1 ? workers : 1;
 	struct listen_spec spec;
 	int r;
 
 	if (!ls)
 		return err_set(e, -ENOMEM, "out of memory");
-	r = reserve(ls, count);
-	if (r < 0)
-		err_set(e, r, "out of memory");
-	else
-		r = make_spec(app, conf, &spec, e);
+	r = make_spec(app, conf, &spec, e);
 	if (r == 0 && conf->path && !(ls->path = mem_strdup(conf->path)))
 		r = err_set(e, -ENOMEM, "out of memory");
-	if (r == 0 && (r = listen_open(&spec, count, ls->fds, &ls->port, e)) < 0)
-		err_wrap(e, r, "listen");
 	if (r < 0) {
 		listener_free(t, ls);
 		return r;
 	}
-	ls->len = count;
+	ls->asked = shape_asked(app, conf);
 	ls->shape = shape;
+	spec.steered = ls->shape == LISTENER_STEERED;
+	r = open_sockets(t, ls, app, &spec, workers, e);
+	if (r == -ENOTSUP && spec.steered) {
+		t->why_shared = "steering programs are forbidden here";
+		ls->shape = LISTENER_ONE;
+		spec.steered = false;
+		r = open_sockets(t, ls, app, &spec, workers, e);
+	}
+	if (r < 0) {
+		listener_free(t, ls);
+		return r;
+	}
 	ls->nonblocking = spec.nonblocking;
 	ls->backlog = conf->backlog;
 	ls->mode = spec.mode;
@@ -248,7 +393,7 @@ static int
 check_unchanged(const struct listener *ls, const struct conf_app *app,
     const struct conf_listen *conf, struct err *e)
 {
-	enum listener_shape shape = shape_wanted(app, conf);
+	enum listener_shape asked = shape_asked(app, conf);
 	const char *what = NULL;
 	struct listen_spec spec;
 	int r = make_spec(app, conf, &spec, e);
@@ -256,8 +401,8 @@ check_unchanged(const struct listener *ls, const struct conf_app *app,
 	if (r < 0)
 		return r;
 	if (ls->inherited)
-		what = shape == LISTENER_PER_SLOT ? "balance = kernel" : NULL;
-	else if (ls->shape != shape)
+		what = asked == LISTENER_PER_SLOT ? "balance = kernel" : NULL;
+	else if (ls->asked != asked)
 		what = "another balance";
 	else if (ls->nonblocking != spec.nonblocking)
 		what = "another nonblocking";
@@ -309,6 +454,36 @@ listener_put(struct listener_table *t, struct listener *ls)
 		listener_free(t, ls);
 }
 
+/* One more socket, the last one of its group. */
+static int
+append(struct listener *ls, const struct listen_spec *spec, struct err *e)
+{
+	int r = listen_append(spec, ls->port, &ls->fds[ls->len], e);
+
+	if (r < 0)
+		return err_wrap(e, r, "listen");
+	if (ls->shape == LISTENER_STEERED)
+		listener_joined_group(ls, ls->len);
+	ls->len++;
+	return 0;
+}
+
+/* Pairs, so that the seats of slots that have workers stay where they are. */
+static int
+grow_steered(struct listener *ls, const struct listen_spec *spec, unsigned workers, struct err *e)
+{
+	int r = 0;
+
+	while (r == 0 && ls->len < 2 * workers)
+		r = append(ls, spec, e);
+	if (r < 0 && ls->len % 2 == 1) {
+		/* Nothing was ever steered to it. */
+		listener_left_group(ls, ls->len - 1);
+		fd_close(&ls->fds[--ls->len]);
+	}
+	return r;
+}
+
 int
 listener_grow(struct listener *ls, const struct conf_listen *conf, unsigned workers, struct err *e)
 {
@@ -316,26 +491,27 @@ listener_grow(struct listener *ls, const struct conf_listen *conf, unsigned work
 	struct listen_spec spec;
 	int r;
 
-	if (ls->shape != LISTENER_PER_SLOT || workers <= ls->len)
+	if (ls->shape == LISTENER_ONE || workers <= listener_slots(ls))
 		return 0;
-	r = reserve(ls, workers);
+	r = reserve(ls, ls->shape == LISTENER_STEERED ? 2 * workers : workers);
 	if (r < 0)
 		return err_set(e, r, "out of memory");
 	r = make_spec(NULL, conf, &spec, e);
 	if (r < 0)
 		return r;
 	spec.nonblocking = ls->nonblocking;
+	if (ls->shape == LISTENER_STEERED)
+		return grow_steered(ls, &spec, workers, e);
 	/* One opened alone is no member of a group yet; the kernel makes one when the next joins. */
 	if (setsockopt(ls->fds[0], SOL_SOCKET, SO_REUSEPORT, &(int){1}, sizeof(int)) != 0)
 		return err_set(
 		    e, -errno, "listen = %s: SO_REUSEPORT: %s", conf->text, strerror(errno));
 	while (ls->len < workers) {
-		r = listen_append(&spec, ls->port, &ls->fds[ls->len], e);
+		r = append(ls, &spec, e);
 		if (r < 0) {
 			listener_shrink(ls, before);
-			return err_wrap(e, r, "listen");
+			return r;
 		}
-		ls->len++;
 	}
 	return 0;
 }
@@ -347,28 +523,4 @@ listener_shrink(struct listener *ls, unsigned workers)
 		return;
 	while (ls->len > workers && ls->len > 1)
 		fd_close(&ls->fds[--ls->len]);
-}
-
-unsigned
-listener_slots(const struct listener *ls)
-{
-	return ls->shape == LISTENER_STEERED ? ls->len / 2 : ls->len;
-}
-
-unsigned
-listener_index(const struct listener *ls, unsigned slot, unsigned seat)
-{
-	return slot < ls->base ? seat * ls->base + slot : 2 * slot + seat;
-}
-
-int
-listener_fd(const struct listener *ls, unsigned slot, unsigned seat)
-{
-	unsigned i = 0;
-
-	if (ls->shape == LISTENER_STEERED)
-		i = listener_index(ls, slot, seat);
-	else if (ls->shape == LISTENER_PER_SLOT)
-		i = slot;
-	return ls->fds[i < ls->len ? i : 0];
 }

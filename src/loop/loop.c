@@ -16,10 +16,13 @@
 #include "loop/configure.h"
 #include "loop/control.h"
 #include "loop/dispatch.h"
+#include "loop/guard.h"
 #include "loop/launch.h"
 #include "loop/manager.h"
 #include "loop/output.h"
 #include "loop/procs.h"
+#include "loop/queues.h"
+#include "loop/ring.h"
 #include "loop/signals.h"
 #include "loop/starter.h"
 #include "loop/step.h"
@@ -53,6 +56,12 @@ list_listeners(void *arg, const char *app, struct listener_info *ret, size_t max
 	return launch_listeners(arg, app, ret, max);
 }
 
+static bool
+report_queue(void *arg, const char *app, unsigned slot, struct slot_queue *ret)
+{
+	return queues_report(arg, app, slot, ret);
+}
+
 static void
 fill_context(struct loop *l)
 {
@@ -74,6 +83,7 @@ fill_context(struct loop *l)
 	    .arg = l,
 	    .report = procs_report,
 	    .listeners = list_listeners,
+	    .queue = report_queue,
 	};
 }
 
@@ -113,7 +123,11 @@ init_all(struct loop *l, const struct conf *conf, int *ret_code, struct err *e)
 	if (r == 0)
 		r = init_minds(l, e);
 	if (r == 0)
+		r = queues_init(l, e);
+	if (r == 0)
 		r = launch_init(l, e);
+	if (r == 0)
+		r = guard_init(l, e);
 	if (r == 0)
 		r = procs_init(l, e);
 	if (r == 0)
@@ -181,14 +195,18 @@ finish(struct loop *l)
 	if (l->control)
 		control_done(l);
 	procs_done(l);
+	ring_done(l);
 	dispatch_done(l);
+	queues_done(l);
 	core_free(l->core);
+	guard_done(l);
 	launch_done(l);
 	if (l->output)
 		output_done(l);
 	uv_close((uv_handle_t *)&l->timer, NULL);
 	close_loop(l);
 	procs_free(l);
+	queues_free(l);
 	journal_free(l->journal);
 	metrics_free(l->metrics);
 	action_list_done(&l->actions);

@@ -16,8 +16,16 @@
  *   tell.c     what happened -> log, journal, watchers
  *   launch.c   a configuration made ready to spawn from: paths, ids, environment, listeners
  *   spec.c     one worker out of that
+ *   sockets.c  its listeners: got, grown, given back
  *   listeners.c, environment.c  the sockets, the variables
+ *   group.c    where the sockets of a steered listener are in their group, and its program
+ *   ring.c     the wait sets of workers; waitset.c holds those of one app
+ *   steer.c    which seats get new connections -> those programs
+ *   guard.c    a listener that a worker shut down listens again
  *   output.c   where lines go: workers' output, the master's log, log writers
+ *   queues.c   accept queues, looked at while anything waits in one; lookout.c those of one app
+ *   watch.c    a leaving worker: its queue, its requests
+ *   probe.c    connections of our own to one worker; dial.c one such connection
  *   control.c  the control socket and its clients
  *   starter.c  the process that waits on --ready-fd
  *   manager.c  the service manager: READY, RELOADING, STATUS, WATCHDOG, STOPPING
@@ -40,7 +48,10 @@ struct control;
 struct output;
 struct procs;
 struct dispatch;
+struct ring;
+struct guard;
 struct launch_table;
+struct queues;
 struct signals;
 struct manager;
 struct starter;
@@ -74,7 +85,10 @@ struct loop {
 	struct output *output;
 	struct procs *procs;
 	struct launch_table *launches;
+	struct queues *queues;
 	struct dispatch *dispatch;
+	struct ring *rings;		/* by app; uthash of ring.c */
+	struct guard *guard;
 	struct signals *signals;
 	struct manager *manager;
 	struct starter *starter;

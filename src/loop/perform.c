@@ -18,10 +18,15 @@
 #include "loop/loop.h"
 #include "loop/manager.h"
 #include "loop/output.h"
+#include "loop/probe.h"
 #include "loop/procs.h"
+#include "loop/queues.h"
+#include "loop/ring.h"
 #include "loop/signals.h"
 #include "loop/starter.h"
+#include "loop/steer.h"
 #include "loop/tell.h"
+#include "loop/watch.h"
 
 static void
 verify(struct loop *l, const struct action *a)
@@ -44,6 +49,7 @@ forget_app(struct loop *l, const char *app)
 	journal_forget_app(l->journal, app);
 	metrics_forget_app(l->metrics, app);
 	output_app_gone(l, app);
+	queues_forget(l, app);
 }
 
 static void
@@ -157,6 +163,7 @@ perform(struct loop *l, const struct action *a)
 
 	switch (a->kind) {
 	case ACTION_SPAWN:
+		ring_before_spawn(l, a);
 		procs_spawn(l, a);
 		break;
 	case ACTION_SIGNAL:
@@ -192,16 +199,35 @@ perform(struct loop *l, const struct action *a)
 		forget_app(l, a->app);
 		break;
 	case ACTION_STEER:
+		steer_apply(l, a);
+		queues_settle(l, a->app);
+		break;
 	case ACTION_RING_GIVE:
+		ring_give(l, a);
+		break;
 	case ACTION_RING_JOIN:
+		ring_join(l, a);
+		queues_settle(l, a->app);
+		break;
 	case ACTION_RING_CUT:
+		ring_cut(l, a);
+		break;
 	case ACTION_KICK:
+		ring_kick(l, a);
+		break;
 	case ACTION_RESCUE:
+		queues_rescue(l, a);
+		break;
 	case ACTION_WATCH:
+		watch_begin(l, a);
+		break;
 	case ACTION_PROBE:
+		probe_begin(l, a);
 		break;
 	case ACTION_TRANSITION:
 		tell_transition(l, a);
+		queues_settle(l, a->app);
+		steer_on_transition(l, a->app);
 		dispatch_settle(l);
 		break;
 	case ACTION_NOTE:

@@ -1,6 +1,6 @@
 /*
- * prepared: what a launch is made of, for the two files that deal with it: launch.c makes it,
- * spec.c spawns from it.
+ * prepared: what a launch is made of, for the files that deal with it: launch.c makes it, sockets.c
+ * gets its listeners, spec.c spawns from it.
  */
 #ifndef BROOD_LOOP_PREPARED_H
 #define BROOD_LOOP_PREPARED_H
@@ -57,8 +57,18 @@ struct launch_table {
 	struct scratch scratch;
 	int null_fd;
 	int exit_code;			/* that goes with the last failure */
+	char *steer_cache;		/* RUN_DIR/.steer */
+	bool told_shared;		/* that groups cannot be had here */
 };
 
 void scratch_reset(struct scratch *s);
+
+struct loop;
+struct err;
+/* References to all listeners of la; what had to grow shrinks again on failure. */
+int launch_get_listeners(struct loop *l, struct launch *la, unsigned workers, struct err *e);
+/* Guarded, and their programs know all members: once la is among the launches. */
+void launch_settle_listeners(struct loop *l, const struct launch *la);
+void launch_put_listeners(struct loop *l, const struct launch *la);
 
 #endif

@@ -34,9 +34,12 @@
 #include "loop/dispatch.h"
 #include "loop/loop.h"
 #include "loop/output.h"
+#include "loop/probe.h"
 #include "loop/ready.h"
+#include "loop/ring.h"
 #include "loop/start.h"
 #include "loop/strays.h"
+#include "loop/watch.h"
 #include "sys/proc.h"
 #include "sys/spawn.h"
 
@@ -245,6 +248,9 @@ proc_close(struct proc *p)
 	struct procs *ps = p->loop->procs;
 
 	dispatch_forget(p->loop, p->worker);
+	ring_forget(p->loop, p->worker);
+	watch_end(p);
+	probe_end(p);
 	HASH_DELETE(by_worker, ps->by_worker, p);
 	if (p->pid > 0)
 		HASH_DELETE(by_pid, ps->by_pid, p);
@@ -327,6 +333,7 @@ procs_spawn(struct loop *l, const struct action *a)
 	q->request.worker = a->worker;
 	q->request.slot = a->slot < 0 ? 0 : (unsigned)a->slot;
 	q->request.seat = a->seat;
+	q->request.alone = a->spawn.alone;
 	q->request.generation = a->generation;
 	q->request.launch = a->launch;
 	memcpy(q->request.app, a->app, sizeof(q->request.app));

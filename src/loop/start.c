@@ -186,6 +186,8 @@ prepare(struct loop *l, struct proc *p, const struct start_request *q, struct en
 	r = open_ends(l, p, q, x, ret_what);
 	if (r < 0)
 		return r;
+	if (q->alone)
+		launch_assert_modes(q->launch, q->slot, q->seat);
 	*ret_what = "environment";
 	r = launch_fill_spec(l, q->launch, q->slot, q->seat, q->generation, workers_of(l, q->app),
 	    x->worker_out, x->worker_err, x->channel[1], x->line[1], p->notify_path, spec);

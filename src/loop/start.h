@@ -4,6 +4,7 @@
 #ifndef BROOD_LOOP_START_H
 #define BROOD_LOOP_START_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "core/event.h"
@@ -15,6 +16,7 @@ struct start_request {
 	worker_id worker;
 	char app[49];
 	unsigned slot, seat, generation;
+	bool alone;			/* nobody else reads its seat: it may be any program */
 	struct launch *launch;		/* the core keeps it until it has our answer */
 };
 

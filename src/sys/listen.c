@@ -20,6 +20,7 @@
 #include "base/fd.h"
 #include "base/mem.h"
 #include "sys/holder.h"
+#include "sys/steer.h"
 #include "sys/unixsock.h"
 
 #define LABEL_MAX 160
@@ -201,24 +202,50 @@ start_listening(const struct listen_spec *spec, int fd)
 	return listen(fd, spec->backlog < 0 ? INT_MAX : spec->backlog) < 0 ? -errno : 0;
 }
 
+/* Lets the kernel pick the port, and holds it until another socket has asked for it by number: one
+ * that was picked would be lost with a shutdown() of the listener, and another one picked when it
+ * listens again (R8). */
+static int
+pick_port(struct target *t, int *ret_fd)
+{
+	uint16_t port = 0;
+	int error = open_bound_or_v4(t, ret_fd);
+
+	if (error == 0)
+		error = bound_port(*ret_fd, &port);
+	target_set_port(t, port);
+	return error;
+}
+
+/* While its members join one by one, a group would be spread over by the kernel's hash, and so
+ * would it be by a program that names members to come (R6): connections would wait at seats that
+ * nobody reads. So the first member gets a program that names it alone, and gets it between bind
+ * and listen, where the kernel makes the group for it (reuseport_attach_prog() of a socket that is
+ * not hashed yet): there is no instant in which a connection could go anywhere else. The program
+ * for the whole group follows when all have joined. */
+static int
+steer_to_first(int fd)
+{
+	static const uint16_t first = 0;
+	const struct steer_spec spec = {.targets = &first, .targets_len = 1, .sockets = 1};
+
+	return steer_attach(fd, &spec) < 0 ? -ENOTSUP : 0;
+}
+
 static int
 open_inet(struct target *t, unsigned count, int *fds, uint16_t *ret_port)
 {
-	uint16_t port = t->spec->port;
-	int error = 0;
+	bool tcp = t->spec->type == LISTEN_TYPE_TCP;
+	int picker = -1, error = tcp && t->port == 0 ? pick_port(t, &picker) : 0;
 
-	for (unsigned i = 0; error == 0 && i < count; i++) {
+	for (unsigned i = 0; error == 0 && i < count; i++)
 		error = open_bound_or_v4(t, &fds[i]);
-		if (error == 0 && i == 0) {
-			error = bound_port(fds[0], &port);
-			target_set_port(t, port);
-		}
-	}
-	for (unsigned i = 0; error == 0 && i < count && t->spec->type == LISTEN_TYPE_TCP; i++)
+	fd_close(&picker);
+	if (error == 0 && t->spec->steered)
+		error = steer_to_first(fds[0]);
+	for (unsigned i = 0; error == 0 && i < count && tcp; i++)
 		error = start_listening(t->spec, fds[i]);
-	if (error == 0)
-		*ret_port = port;
-	return error;
+	return error < 0 ? error : bound_port(fds[0], ret_port);
 }
 
 static int
@@ -269,10 +296,28 @@ say_why(const struct listen_spec *spec, uint16_t port, int error, struct err *e)
 	case -EMFILE:
 		remedy = ": raise the limit of open files (LimitNOFILE=, ulimit -n)";
 		break;
+	case -ENOTSUP:
+		remedy = ": steering programs are forbidden here";
+		break;
 	default:
 		remedy = "";
 	}
 	return err_set(e, error, "%s: %s%s", label, strerror(-error), remedy);
+}
+
+/* The port is ours, so what is in use is the group of another user: us, as we were. */
+static int
+say_why_not_joined(const struct listen_spec *spec, uint16_t port, int error, struct err *e)
+{
+	char label[LABEL_MAX];
+
+	if (error != -EADDRINUSE)
+		return say_why(spec, port, error, e);
+	target_label(spec, port, label);
+	return err_set(e, error,
+	    "%s: %s: its sockets were opened by another user than %u, who cannot add any: "
+	    "stop broodd and start it again",
+	    label, strerror(EADDRINUSE), (unsigned)geteuid());
 }
 
 static void
@@ -370,7 +415,7 @@ listen_append(const struct listen_spec *spec, uint16_t port, int *ret_fd, struct
 		error = start_listening(spec, fd);
 	if (error < 0) {
 		fd_close(&fd);
-		return say_why(spec, port, error, e);
+		return say_why_not_joined(spec, port, error, e);
 	}
 	*ret_fd = fd;
 	return 0;

@@ -24,18 +24,21 @@ struct listen_spec {
 	gid_t gid;
 	int backlog;			/* -1 = net.core.somaxconn */
 	bool nonblocking;
+	bool steered;			/* listen_open(): the group gets a program that names its first
+					 * member, before that listens */
 };
 
 /* Opens `count` sockets on one address: count = 1 without SO_REUSEPORT, after a look that the
  * port is free; count > 1 (TCP only) as a SO_REUSEPORT group, in index order, after a probe bind
  * without SO_REUSEPORT, because a second group of the same user would be joined silently (N1).
+ * -ENOTSUP: steered, and no program may be attached here.
  * SO_REUSEADDR is set (N2). UNIX: private umask, stale file of ours removed after a connect
  * test, a live owner or a foreign file refused (N6, X1).
  * fds[0..count) are filled on success. Otherwise a negative errno, nothing left open, and e says
  * what to do ("127.0.0.1:80: Permission denied: ports below 1024 need CAP_NET_BIND_SERVICE"). */
 int listen_open(const struct listen_spec *spec, unsigned count, int *fds, uint16_t *ret_port,
     struct err *e);
-/* One more member for a group that is open. */
+/* One more member for a group that is open, its last. Only the user who opened it can (R26). */
 int listen_append(const struct listen_spec *spec, uint16_t port, int *ret_fd, struct err *e);
 /* Removes the file of a UNIX listener if it is still the one that fd is bound to. */
 void listen_unlink(const char *path, int fd);

@@ -135,6 +135,63 @@ START_TEST(port_zero_returns_the_port)
 }
 END_TEST
 
+/* What the kernel picked is asked for by number then: it stays when somebody hangs up. */
+START_TEST(R8_a_picked_port_survives_a_shutdown)
+{
+	struct listen_spec spec = tcp(_i % 2 ? "*" : "127.0.0.1", 0);
+	unsigned count = _i < 2 ? 1 : 3;
+	int fds[3], client, port = must_open(&spec, count, fds);
+
+	for (unsigned i = 0; i < count; i++)
+		ck_assert_int_eq(shutdown(fds[i], SHUT_RDWR), 0);
+	ck_assert_int_eq(connect_v4(port), -ECONNREFUSED);
+	for (unsigned i = 0; i < count; i++)
+		ck_assert_int_eq(listen(fds[i], 5), 0);
+	client = connect_v4(port);
+	ck_assert_int_ge(client, 0);
+	fd_close(&client);
+	close_all(fds, count);
+}
+END_TEST
+
+/* As long as the whole group has no program of its own, all goes to the first. */
+START_TEST(R6_a_steered_group_begins_with_its_first_member)
+{
+	struct listen_spec spec = tcp(_i ? "*" : "127.0.0.1", 0);
+	struct tcp_info info;
+	socklen_t len = sizeof(info);
+	int fds[6], clients[30], port;
+
+	spec.steered = true;
+	port = must_open(&spec, 6, fds);
+	for (int i = 0; i < 30; i++) {
+		clients[i] = connect_v4(port);
+		ck_assert_int_ge(clients[i], 0);
+	}
+	ck_assert_int_eq(getsockopt(fds[0], IPPROTO_TCP, TCP_INFO, &info, &len), 0);
+	ck_assert_uint_eq(info.tcpi_unacked, 30);
+	close_all(clients, 30);
+	close_all(fds, 6);
+}
+END_TEST
+
+/* It is not another process that is in the way, but who we were. */
+START_TEST(R26_joining_as_another_user_says_why_not)
+{
+	struct listen_spec spec = tcp("127.0.0.1", 0);
+	int fds[2], fd = -1, port = must_open(&spec, 2, fds);
+
+	if (geteuid() != 0)
+		return;
+	ck_assert_int_eq(seteuid(NOBODY), 0);
+	ck_assert_int_eq(listen_append(&spec, (uint16_t)port, &fd, &err), -EADDRINUSE);
+	ck_assert_int_eq(seteuid(0), 0);
+	ck_assert_ptr_nonnull(strstr(err.text, "opened by another user than 65534"));
+	ck_assert_int_eq(fd, -1);
+	close_all(fds, 2);
+}
+END_TEST
+
 START_TEST(nonblocking_is_set_when_asked)
 {
 	struct listen_spec spec = tcp("127.0.0.1", 0);
@@ -636,6 +693,9 @@ main(void)
 	TCase *t = tcase_create("listen");
 
 	tcase_add_test(t, port_zero_returns_the_port);
+	tcase_add_loop_test(t, R8_a_picked_port_survives_a_shutdown, 0, 4);
+	tcase_add_loop_test(t, R6_a_steered_group_begins_with_its_first_member, 0, 2);
+	tcase_add_test(t, R26_joining_as_another_user_says_why_not);
 	tcase_add_test(t, nonblocking_is_set_when_asked);
 	tcase_add_test(t, group_shares_one_port);
 	tcase_add_test(t, star_takes_both_families);

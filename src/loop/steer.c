@@ -1,0 +1,161 @@
+/*
+ * steer: see the header.
+ */
+#include "loop/steer.h"
+
+#include <errno.h>
+#include <string.h>
+#include <utlist.h>
+
+#include "base/mem.h"
+#include "core/cluster.h"
+#include "loop/launch.h"
+#include "loop/loop.h"
+#include "loop/prepared.h"
+#include "loop/tell.h"
+
+static bool
+names(const struct launch *la, const struct listener *ls)
+{
+	for (size_t i = 0; la && i < la->app->listen_len; i++)
+		if (la->listeners[i] == ls)
+			return true;
+	return false;
+}
+
+/* Whose seats its connections go to: when an address moves from one app to another, that is the
+ * new one as soon as the core has said anything about it. */
+static const struct app *
+find_owner(const struct loop *l, const struct listener *ls)
+{
+	const struct app *owner = NULL;
+	const struct launch *la;
+
+	DL_FOREACH (l->launches->all, la) {
+		const struct app *a = names(la, ls) ? core_find_app(l->core, la->app->name) : NULL;
+
+		if (a && a->steer.mode != STEER_NONE)
+			owner = a;
+	}
+	return owner;
+}
+
+/* Whether the worker of that seat, or the one that will have it, has ls among its sockets. */
+static bool
+is_read(const struct slot *s, unsigned seat, const struct listener *ls)
+{
+	const struct generation *g = s->generation;
+	const struct worker *w = s->current;
+
+	if (!w || w->seat != seat)
+		for (w = s->leaving; w && (w->seat != seat || w->step > LEAVE_DELAY);)
+			w = w->next_leaving;
+	if (w)
+		g = w->generation;
+	return g && names(g->launch, ls);
+}
+
+/* Places of the seats of the core's table. */
+static unsigned
+fill_targets(const struct app *a, const struct listener *ls, uint16_t *targets)
+{
+	unsigned n = 0;
+
+	if (a->steer.mode != STEER_SERVE)
+		return 0;
+	for (unsigned i = 0; i < a->steer.len; i++) {
+		const struct steer_seat *seat = &a->steer.seats[i];
+		unsigned place = listener_index(ls, seat->slot, seat->seat);
+
+		if (place != LISTENER_NOWHERE && seat->slot < a->slots_len &&
+		    is_read(a->slots[seat->slot], seat->seat, ls))
+			targets[n++] = (uint16_t)place;
+	}
+	return n;
+}
+
+/* Places in use of all slots; of one that hung up, wherever the others go. */
+static void
+fill_slots(const struct app *a, const struct listener *ls, uint16_t other, uint16_t *slots)
+{
+	for (unsigned i = 0; i < a->slots_len; i++) {
+		unsigned place = listener_index(ls, i, a->slots[i]->seat);
+
+		slots[i] = place == LISTENER_NOWHERE ? other : (uint16_t)place;
+	}
+}
+
+static int
+attach(const struct app *a, struct listener *ls)
+{
+	uint16_t *places = mem_calloc(a->steer.len + a->slots_len + 1, sizeof(*places));
+	uint16_t *slots = places ? places + a->steer.len + 1 : NULL;
+	unsigned len;
+	int r = 0;
+
+	if (!places)
+		return -ENOMEM;
+	len = fill_targets(a, ls, places);
+	ls->partial = a->steer.mode == STEER_SERVE && len < a->steer.len;
+	fill_slots(a, ls, len > 0 ? places[0] : 0, slots);
+	if (len == 0) {
+		r = listener_open_plug(ls, a->slots_len > 0 ? slots[0] : 0);
+		places[0] = ls->plug_place;
+		len = 1;
+	}
+	if (r == 0) {
+		r = listener_steer(
+		    ls, a->generation->conf->balance, places, len, slots, a->slots_len);
+	}
+	mem_free(places);
+	return r;
+}
+
+static void
+steer(struct loop *l, const struct app *a, struct listener *ls)
+{
+	const struct log_who who = {.app = a->name, .slot = -1};
+	int r;
+
+	if (!a->generation)
+		return;
+	r = attach(a, ls);
+	if (r < 0)
+		tell(l, LOG_LEVEL_WARN, "steer_failed", &who,
+		    "%s: new connections go where they went before: %s", ls->key, strerror(-r));
+}
+
+static void
+steer_app(struct loop *l, const char *name, bool only_partial)
+{
+	const struct app *a = core_find_app(l->core, name);
+	struct listener *ls, *next;
+
+	if (!a)
+		return;
+	HASH_ITER (hh, l->launches->listeners.by_key, ls, next)
+		if (ls->shape == LISTENER_STEERED && (ls->partial || !only_partial) &&
+		    find_owner(l, ls) == a)
+			steer(l, a, ls);
+}
+
+void
+steer_apply(struct loop *l, const struct action *a)
+{
+	steer_app(l, a->app, false);
+}
+
+void
+steer_on_transition(struct loop *l, const char *app)
+{
+	steer_app(l, app, true);
+}
+
+void
+steer_listener(struct loop *l, struct listener *ls)
+{
+	const struct app *a = ls->shape == LISTENER_STEERED ? find_owner(l, ls) : NULL;
+
+	if (a)
+		steer(l, a, ls);
+}
