@@ -1,10 +1,13 @@
 # Long runs, not part of "make check": soak loads and kills, bench measures.
 # Both scripts print what they did and exit non-zero when a promise was not kept.
-check_PROGRAMS += tests/bench/floor tests/bench/load tests/bench/plain_worker
+check_PROGRAMS += tests/bench/floor tests/bench/load tests/bench/plain_worker \
+	tests/bench/take_worker
 tests_bench_load_LDADD = -lm
-tests_bench_plain_worker_SOURCES = tests/bench/plain_worker.c tests/lib/no_leak_search.c
+tests_bench_plain_worker_SOURCES = tests/bench/plain_worker.c tests/bench/block.h \
+	tests/lib/no_leak_search.c
+tests_bench_take_worker_SOURCES = tests/bench/take_worker.c tests/bench/block.h
 TESTS += tests/bench/load.tap
-EXTRA_DIST += tests/bench/load.tap tests/bench/run tests/soak/run tests/lib/cluster.bash
+EXTRA_DIST += tests/bench/load.tap tests/bench/run tests/bench/stall tests/soak/run tests/lib/cluster.bash
 
 soak: all $(check_PROGRAMS)
 	top_srcdir=$(abs_top_srcdir) top_builddir=$(abs_top_builddir) \
@@ -14,4 +17,9 @@ bench: all $(check_PROGRAMS)
 	top_srcdir=$(abs_top_srcdir) top_builddir=$(abs_top_builddir) \
 		$(abs_top_srcdir)/tests/bench/run $(BENCH_FLAGS)
 
-.PHONY: soak bench
+# The table of modes: what others notice of a worker that is blocked.
+bench-stall: all $(check_PROGRAMS)
+	top_srcdir=$(abs_top_srcdir) top_builddir=$(abs_top_builddir) \
+		$(abs_top_srcdir)/tests/bench/stall $(BENCH_FLAGS)
+
+.PHONY: soak bench bench-stall

@@ -4,8 +4,8 @@
  * One epoll loop, no libraries, no timers but those of a drain: what it costs to start and to
  * answer is the floor for any worker. It serves the listeners of LISTEN_FDS, of LISTEN_FD=n (one
  * descriptor, for bench/floor), or binds 127.0.0.1:$PORT; says READY=1 on NOTIFY_SOCKET; answers
- * every GET with its pid and X-Worker, GET /block?ms=N only after a sleep in which the whole worker
- * stands still; on TERM it stops accepting, answers each connection once
+ * every GET with its pid and X-Worker; GET /block?ms=N sleeps first and GET /cpu?ms=N computes, so
+ * that the whole worker stands still; on TERM it stops accepting, answers each connection once
  * more with Connection: close, closes the idle after 500 ms and exits 0.
  *
  * LINES=n in the environment: it writes n lines on stdout before it says ready.
@@ -30,6 +30,8 @@
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "block.h"
 
 #define REQUEST_MAX   2048
 #define LISTENERS_MAX 32
@@ -109,17 +111,6 @@ answer(struct conn *c, bool is_last)
 	    is_last ? "Connection: close\r\n" : "", body);
 	if (send(c->fd, text, (size_t)n, MSG_NOSIGNAL) != n || is_last)
 		drop(c);
-}
-
-/* What a call that blocks does to a loop. */
-static void
-block_if_asked(const char *head)
-{
-	long ms = strncmp(head, "GET /block?ms=", 14) == 0 ? strtol(head + 14, NULL, 10) : 0;
-	struct timespec left = {ms / 1000, ms % 1000 * 1000000};
-
-	while (ms > 0 && nanosleep(&left, &left) < 0 && errno == EINTR)
-		;
 }
 
 static void
