@@ -435,7 +435,7 @@ queues_report(struct loop *l, const char *app, unsigned slot, struct slot_queue 
 void
 queues_own(struct loop *l, const char *app, unsigned slot, unsigned seat, int change)
 {
-	struct app_queues *q = find(l, app);
+	struct app_queues *q = find_settled(l, app);
 	size_t at = 2 * (size_t)slot + seat;
 
 	if (!q || at >= 2 * q->look.slots_len)
