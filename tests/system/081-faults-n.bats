@@ -46,7 +46,7 @@ say_in_use="Address already in use: (process [0-9]+ \([a-z0-9.-]+\)|another proc
 @test "N1 a port that a stranger has is refused, with his name, and he notices nothing" {
 	spawn badworker --port "$PORT" --body stranger
 	retry_until 5 answers
-	for balance in shared kernel; do
+	for balance in even shared kernel; do
 		web_conf "listen = 127.0.0.1:$PORT
 balance = $balance"
 		refused 73 "brood.conf:4: app web: listen: 127.0.0.1:$PORT: $say_in_use" \
@@ -71,7 +71,7 @@ s.listen()
 signal.pause()"
 	taken() { ! freeport "$PORT"; }
 	retry_until 5 taken
-	for balance in shared kernel; do
+	for balance in even shared kernel; do
 		web_conf "listen = 127.0.0.1:$PORT
 balance = $balance"
 		refused 73 "127.0.0.1:$PORT: $say_in_use" broodd -c "$CONF"
@@ -79,7 +79,7 @@ balance = $balance"
 }
 
 @test "N1 a second instance on the same port is refused, at start and at reload" {
-	for balance in shared kernel; do
+	for balance in even shared kernel; do
 		NAME=first
 		web_conf "listen = 127.0.0.1:$PORT
 balance = $balance"
@@ -129,7 +129,7 @@ has_time_wait() {
 
 @test "N2 a port in TIME_WAIT is no obstacle" {
 	need ss
-	for balance in shared kernel; do
+	for balance in even shared kernel; do
 		write_conf << END
 [app:web]
 command = $top_builddir/brood-hello
@@ -271,7 +271,7 @@ v6_call() {
 }
 
 @test "N4 reloads under load lose nothing, neither of new nor of kept connections" {
-	for balance in shared kernel; do
+	for balance in even shared kernel; do
 		write_conf << END
 [app:web]
 command = $top_builddir/brood-hello
