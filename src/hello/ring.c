@@ -79,6 +79,24 @@ add_place(struct ring *r, const char *name, int fd)
 	return fd >= 0;
 }
 
+static void
+release(struct ring *r)
+{
+	if (r->set >= 0) {
+		/* The master has the set, too: what is ours does not stay in there (R12). */
+		(void)epoll_ctl(r->set, EPOLL_CTL_DEL, uv_backend_fd(r->server->loop), NULL);
+		close(r->set);
+		r->set = -1;
+	}
+	for (size_t i = 0; i < r->n; i++) {
+		struct listener_fd *l = &r->places[i]->listener;
+
+		if (l->fd >= 0)
+			close(l->fd);
+		l->fd = -1;
+	}
+}
+
 /* Without descriptors left, or memory, this worker does without: it must not sleep in a set that
  * reports what it can't accept from. */
 bool
@@ -99,11 +117,15 @@ ring_take(struct ring *r, struct control *frame, int *fds, size_t n)
 		if (place >= 0 && (size_t)place < r->n)
 			r->places[place]->is_own_slots = true;
 	}
-	server_reserve(r->server, at);
 	/* Later, one that is missing is only one that this worker does not take over from. */
-	r->is_broken = !ok && !was_whole;
+	if (!ok && !was_whole) {
+		r->is_broken = true;
+		release(r);
+		return false;
+	}
+	server_reserve(r->server, at);
 	r->is_whole = r->is_whole || !frame->more;
-	return ok && r->is_whole && !was_whole;
+	return r->is_whole && !was_whole;
 }
 
 /* --- one turn -------------------------------------------------------------------------------- */
@@ -192,17 +214,7 @@ ring_leave(struct ring *r)
 	n = ring_is_in_use(r) ? epoll_wait(r->set, events, SWEEP_MAX, 0) : 0;
 	for (int i = 0; i < n; i++)
 		accept_from(r, events[i].data.u64);
-	/* The master has the set, too: what is ours does not stay in there (R12). */
-	(void)epoll_ctl(r->set, EPOLL_CTL_DEL, uv_backend_fd(r->server->loop), NULL);
-	close(r->set);
-	r->set = -1;
-	for (size_t i = 0; i < r->n; i++) {
-		struct listener_fd *l = &r->places[i]->listener;
-
-		if (l->fd >= 0)
-			close(l->fd);
-		l->fd = -1;
-	}
+	release(r);
 }
 
 void
