@@ -187,8 +187,9 @@ look_tcp_migrate(struct feature *f)
 	int error = read_number(MIGRATE, &f->value);
 
 	if (error == 0 && f->value && !queue_can_migrate())
-		say(f, FEATURE_NO, "net.ipv4.tcp_migrate_req is 1, but SO_INCOMING_CPU, which says who "
-		                   "gets a queue, is not heeded");
+		say(f, FEATURE_NO,
+		    "net.ipv4.tcp_migrate_req is 1, but SO_INCOMING_CPU, which says who "
+		    "gets a queue, is not heeded");
 	else if (error == 0)
 		say(f, f->value ? FEATURE_YES : FEATURE_NO, "net.ipv4.tcp_migrate_req is %d",
 		    f->value != 0);

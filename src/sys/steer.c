@@ -258,8 +258,7 @@ steer_attach(int fd, const struct steer_spec *spec)
 	if (len < 0)
 		return len;
 	program.len = (unsigned short)len;
-	if (setsockopt(
-	        fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof(program)) < 0)
+	if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof(program)) < 0)
 		return -errno;
 	return 0;
 }
@@ -282,10 +281,10 @@ route_v4(const struct in_addr *bound, in_port_t port, unsigned name, struct rout
 {
 	if (name > 0xffff)
 		return -ERANGE;
-	ret->source.v4 = (struct sockaddr_in){
-	    .sin_family = AF_INET, .sin_addr.s_addr = htonl(STEER_NET | name)};
-	ret->to.v4 = (struct sockaddr_in){
-	    .sin_family = AF_INET, .sin_port = port, .sin_addr = *bound};
+	ret->source.v4 =
+	    (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(STEER_NET | name)};
+	ret->to.v4 =
+	    (struct sockaddr_in){.sin_family = AF_INET, .sin_port = port, .sin_addr = *bound};
 	if (bound->s_addr == htonl(INADDR_ANY))
 		ret->to.v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	ret->len = sizeof(ret->to.v4);

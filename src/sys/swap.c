@@ -160,8 +160,7 @@ read_boot_id(char ret[BOOT_ID_LEN + 1])
 static int
 format_cache(const char *boot_id, enum verdict v, char *buf, size_t size)
 {
-	return snprintf(
-	    buf, size, "%s %s\n", boot_id, verdicts[v].answer == 1 ? "safe" : "unsafe");
+	return snprintf(buf, size, "%s %s\n", boot_id, verdicts[v].answer == 1 ? "safe" : "unsafe");
 }
 
 /* A file that somebody else could have written could make us corrupt the kernel. */

@@ -252,8 +252,7 @@ START_TEST(r4_flushes_under_load_lose_nothing)
 	int fds[MEMBERS], conns[20];
 	pthread_t client, server;
 	const uint16_t readers[] = {1, 2};
-	const struct steer_spec spec = {
-	    .targets = readers, .targets_len = 2, .sockets = MEMBERS};
+	const struct steer_spec spec = {.targets = readers, .targets_len = 2, .sockets = MEMBERS};
 	unsigned place = 3;
 
 	if (!migrating_network())
@@ -293,8 +292,7 @@ START_TEST(r3_a_flush_swaps_two_places)
 {
 	int fds[MEMBERS], place[MEMBERS];
 	uint16_t all[MEMBERS];
-	const struct steer_spec spec = {
-	    .targets = all, .targets_len = MEMBERS, .sockets = MEMBERS};
+	const struct steer_spec spec = {.targets = all, .targets_len = MEMBERS, .sockets = MEMBERS};
 
 	if (!migrating_network())
 		return;
@@ -308,7 +306,8 @@ START_TEST(r3_a_flush_swaps_two_places)
 		for (int i = 0; i < MEMBERS; i++)
 			if (place[i] == MEMBERS - 1)
 				last = i;
-		ck_assert_int_eq(queue_flush(fds[flushed], &fds[(flushed + 1) % MEMBERS], 1, -1), 0);
+		ck_assert_int_eq(
+		    queue_flush(fds[flushed], &fds[(flushed + 1) % MEMBERS], 1, -1), 0);
 		place[last] = place[flushed];
 		place[flushed] = MEMBERS - 1;
 		for (int i = 0; i < MEMBERS; i++)
@@ -380,10 +379,16 @@ are_connected(const int *conns, unsigned n)
 START_TEST(r24_the_plug_holds_clients_off)
 {
 	const uint16_t all[] = {0, 1}, plug_at = 2;
-	struct steer_spec serve = {
-	    .targets = all, .targets_len = 2, .sockets = 2, .v6only = kinds[_i % (int)KINDS].v6only};
-	struct steer_spec hold = {.targets = &plug_at, .targets_len = 1, .sockets = 3,
-	    .slots = all, .slots_len = 2, .v6only = serve.v6only};
+	struct steer_spec serve = {.targets = all,
+	    .targets_len = 2,
+	    .sockets = 2,
+	    .v6only = kinds[_i % (int)KINDS].v6only};
+	struct steer_spec hold = {.targets = &plug_at,
+	    .targets_len = 1,
+	    .sockets = 3,
+	    .slots = all,
+	    .slots_len = 2,
+	    .v6only = serve.v6only};
 	const char *to = kinds[_i % (int)KINDS].client;
 	int fds[2], plug[2], conns[20];
 	uint16_t port;

@@ -186,7 +186,8 @@ END_TEST
 /* The longest list that fits, to the entry; and what fits is a program that the kernel takes. */
 START_TEST(what_is_too_long_is_refused_exactly)
 {
-	struct steer_spec spec = {.targets = scattered, .sockets = 4096, .by = _i % 3, .v6only = _i / 3};
+	struct steer_spec spec = {
+	    .targets = scattered, .sockets = 4096, .by = _i % 3, .v6only = _i / 3};
 	int fds[2], error;
 	unsigned n;
 
@@ -247,7 +248,8 @@ random_packet(const struct steer_spec *spec)
 		p = packet_v6(sources_v6[dice(11)], (uint16_t)(60900 + dice(4636)));
 	else
 		p = packet_v4(dice(3) ? STEER_NET | (dice(2) * STEER_RAW + dice(2 * spec->sockets))
-		                      : dice(2) ? 0x7f610000u + dice(0x30000) : dice(UINT32_MAX));
+		              : dice(2) ? 0x7f610000u + dice(0x30000)
+		                        : dice(UINT32_MAX));
 	p.random = dice(UINT32_MAX) * 2 + dice(2);
 	p.cpu = dice(512);
 	return p;
@@ -469,11 +471,8 @@ END_TEST
 START_TEST(only_the_reserved_addresses_are_names)
 {
 	const uint16_t target = 2, slots[] = {0, 1};
-	struct steer_spec spec = {.targets = &target,
-	    .targets_len = 1,
-	    .slots = slots,
-	    .slots_len = 2,
-	    .sockets = 3};
+	struct steer_spec spec = {
+	    .targets = &target, .targets_len = 1, .slots = slots, .slots_len = 2, .sockets = 3};
 	int fds[3], conn, at;
 	uint16_t port = open_group("*", 3, fds);
 
@@ -581,8 +580,7 @@ START_TEST(connections_follow_the_cpu)
 		CPU_SET(cpu, &one);
 		ck_assert_int_eq(sched_setaffinity(0, sizeof(one), &one), 0);
 		for (int i = 0; i < 10; i++)
-			ck_assert_int_eq(
-			    hit(NULL, "127.0.0.1", port, fds, 4), targets[cpu % 2]);
+			ck_assert_int_eq(hit(NULL, "127.0.0.1", port, fds, 4), targets[cpu % 2]);
 	}
 	close_fds(fds, 4);
 }
