@@ -44,11 +44,14 @@ def slot(n, state="serving", **more):
     worker = {
         "pid": os.getpid(), "generation": 7, "state": "ready", "step": "none", "reason": "ready",
         "uptime_ms": 192000, "speaks": True, "leader": n == 0, "status": evil("warm"),
-        "beat": {"age_ms": 10, "lag_us": 120, "busy": 0.3, "conns": 17, "requests": 9120},
+        "beat": {"age_ms": 10, "lag_us": 120, "busy": 0.3, "conns": 17, "requests": 9120,
+                 "stolen": 5},
         "messages_in": 1, "messages_out": 2, "messages_skipped": 0, "messages_dropped": 0,
         "log_lines": 3, "log_bytes": 100, "log_dropped": 0}
     out = {"slot": n, "state": state, "reason": evil("worker is ready"), "since_ms": 192000,
-           "restarts": n, "next_ms": None, "worker": worker if state == "serving" else None,
+           "restarts": n, "stalls": 2 * n, "drained": False, "next_ms": None, "tier": "T2",
+           "seat": 0, "queue": {"now": 3, "most": 41, "limit": 4096, "rescued": 0},
+           "taken_over": 5, "worker": worker if state == "serving" else None,
            "next": None, "leaving": []}
     out.update(more)
     return out
@@ -60,8 +63,9 @@ def app(name="web", state="ready"):
         slots[1] = slot(1, "backoff", reason=evil("exit 3 before it was ready"), next_ms=1200)
     return {"name": name, "state": state, "generation": 7, "workers": 2,
             "ready": 2 if state == "ready" else 1, "leaving": 0, "starts": 2, "deaths": 1,
-            "rollout": "none", "leader": 0,
-            "listeners": [{"address": "127.0.0.1:8080", "name": "8080", "sockets": 1, "port": 8080}],
+            "rollout": "none", "balance": "even", "steering": "serve", "leader": 0,
+            "listeners": [{"address": "tcp:127.0.0.1:8080", "name": "8080", "sockets": 1,
+                           "port": 8080, "shape": "shared"}],
             "slots": slots}
 
 
@@ -166,7 +170,7 @@ class Client:
         self.progress(request, event(1, "ready after 15 ms"))
         return {"message": request["method"] + " done"}
 
-    reload = restart = start = stop = scale = operation
+    reload = restart = start = stop = scale = drain = resume = operation
 
     def shutdown(self, request, params):
         self.send({"jsonrpc": "2.0", "id": request["id"], "result": {"message": "bye"}})
@@ -177,6 +181,15 @@ class Client:
         return {"message": json.dumps(params, sort_keys=True)}
 
     kill = signal = reopen = simple
+
+    def probe(self, request, params):
+        path, status = params.get("path", "/healthz"), 200
+        if path.startswith("/status/"):
+            status = int(path[len("/status/"):])
+        return {"app": params["app"], "slot": params["slot"], "path": path, "ok": status > 0,
+                "status": status,
+                "line": evil("HTTP/1.1 %d" % status if status else "no answer within 20ms"),
+                "connect_us": 120, "answer_us": 4500 if status else 0}
 
     def deliver(self, request, params):
         return {"delivered": 1 if "slot" in params else 2}

@@ -38,32 +38,37 @@ def maybe(kind):
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
 SIGNAL = re.compile(r"[A-Z0-9+-]+$")
-CAUSE = one_of("exit signal oom exec spawn ready_timeout protocol channel request reload "
+CAUSE = one_of("exit signal oom exec spawn ready_timeout protocol channel request watchdog probe reload "
                "rollout_failed scale operator shutdown")
-WORKER_STATE = one_of("idle starting ready draining stopping dead")
+WORKER_STATE = one_of("idle starting ready stalled draining stopping dead")
 SLOT_STATE = one_of("resting starting serving backoff failed exited")
 
 # A name that ends with "?" may be missing.
-BEAT = {"age_ms": COUNT, "lag_us": COUNT, "busy": NUMBER, "conns": COUNT, "requests": COUNT}
+BEAT = {"age_ms": COUNT, "lag_us": COUNT, "busy": NUMBER, "conns": COUNT, "requests": COUNT,
+        "stolen": COUNT}
+QUEUE = {"now": COUNT, "most": COUNT, "limit": COUNT, "rescued": COUNT}
 WORKER = {
     "pid": COUNT, "generation": COUNT, "state": WORKER_STATE,
-    "step": one_of("none delay asked agreed signalled aborted killed"), "reason": TEXT,
+    "step": one_of("none delay cut quiet asked agreed signalled aborted killed"), "reason": TEXT,
     "uptime_ms": COUNT, "speaks": BOOL, "leader": BOOL, "status": TEXT, "beat": maybe(BEAT),
     "messages_in": COUNT, "messages_out": COUNT, "messages_skipped": COUNT,
     "messages_dropped": COUNT, "log_lines": COUNT, "log_bytes": COUNT, "log_dropped": COUNT,
 }
 SLOT_HEAD = {
     "slot": COUNT, "state": SLOT_STATE, "reason": TEXT, "since_ms": COUNT, "restarts": COUNT,
-    "next_ms": maybe(COUNT), "worker": maybe(WORKER),
+    "stalls": COUNT, "drained": BOOL, "next_ms": maybe(COUNT), "worker": maybe(WORKER),
 }
-SLOT = {**SLOT_HEAD, "next": maybe(WORKER), "leaving": List(WORKER)}
+SLOT = {**SLOT_HEAD, "tier": maybe(one_of("T0 T1 T2")), "seat": COUNT, "queue": maybe(QUEUE),
+        "taken_over": COUNT, "next": maybe(WORKER), "leaving": List(WORKER)}
 APP = {
     "name": TEXT,
-    "state": one_of("ready starting degraded failed exited resting stopping reloading"),
+    "state": one_of("ready starting degraded failed exited resting drained stopping reloading"),
     "generation": COUNT, "workers": COUNT, "ready": COUNT, "leaving": COUNT, "starts": COUNT,
     "deaths": COUNT, "rollout": one_of("none waiting forward verifying back"),
-    "leader": maybe(COUNT),
-    "listeners": List({"address": TEXT, "name": TEXT, "sockets": COUNT, "port": COUNT}),
+    "balance": one_of("shared kernel even sticky cpu dispatch"),
+    "steering": one_of("none serve hold"), "leader": maybe(COUNT),
+    "listeners": List({"address": TEXT, "name": TEXT, "sockets": COUNT, "port": COUNT,
+                       "shape": one_of("shared kernel steered")}),
     "slots": List(SLOT),
 }
 STATUS = {
@@ -106,6 +111,13 @@ SHAPES = {
     "delivered": {"delivered": COUNT},
     "env": {"app": TEXT, "slot": COUNT, "pid": COUNT, "environment": Map(TEXT)},
     "ping": {"pong": BOOL},
+    "probe": {"app": TEXT, "slot": COUNT, "path": re.compile("/"), "ok": BOOL, "status": COUNT,
+              "line": TEXT, "connect_us": COUNT, "answer_us": COUNT},
+    "doctor": {"ok": BOOL, "kernel": TEXT, "uid": COUNT, "cpus": COUNT,
+               "checks": List({"part": one_of("machine configuration master"), "name": TEXT,
+                               "answer": one_of("ok limited missing"), "essential": BOOL,
+                               "found": TEXT, "cost": maybe(TEXT), "remedy": maybe(TEXT)}),
+               "summary": {"ok": COUNT, "limited": COUNT, "missing": COUNT, "essential": COUNT}},
     "version": {"brood": TEXT, "master?": HELLO},
     "start": {"ready": BOOL, "pid": COUNT, "name": TEXT},
     "check": {"ok": BOOL, "exit?": COUNT, "messages": List(TEXT)},

@@ -101,6 +101,40 @@ fails() {
 	CODE=3 json error status
 }
 
+@test "drain and resume" {
+	both
+	old=$(worker 1)
+	run -0 ctl drain web.1
+	[[ $output == *"web.1: drained"*"web: 1/2 ready, 1 drained, generation 1" ]]
+	json status status
+	[ "$(jq -r '.apps[0]|[.state, .slots[1].state, .slots[1].drained]|map(tostring)|join(" ")' "$T/json")" = \
+		"drained resting true" ]
+	json message resume web.1
+	[ "$(worker 1)" != "$old" ]
+	json accepted drain jobs --no-wait
+	json message resume jobs
+	fails 1 "no slot 2 in \"web\": it has 0 to 1" drain web.2
+	fails 1 "no app \"nobody\"" resume nobody
+	stop_master
+}
+
+@test "probe and doctor" {
+	both
+	json probe probe web.1
+	[ "$(jq -r '[.app, .slot, .path, .ok, .status]|map(tostring)|join(" ")' "$T/json")" = "web 1 / true 200" ]
+	[ "$(jq '.connect_us > 0 and .answer_us >= .connect_us' "$T/json")" = true ]
+	run -0 ctl probe web.0 /anything
+	[[ $output == "web.0 /anything: HTTP/1."*" 200 OK (connected after "*" ms, answered after "*" ms)" ]]
+	# jobs has no address, a slot that is drained no worker
+	fails 1 "" probe jobs.0
+	run -0 ctl drain web.0
+	fails 1 "" probe web.0
+	fails 1 "no slot 7" probe web.7
+	json doctor doctor
+	[ "$(jq '[.checks[]|select(.part == "master")]|length > 0' "$T/json")" = true ]
+	stop_master
+}
+
 @test "ls: running, stale, denied" {
 	both
 	json ls ls
@@ -363,6 +397,7 @@ has_lines() {
 
 @test "no master: each verb that needs one says so with 69" {
 	for verb in "reload" "restart" "shutdown" "stop web" "scale web 1" "kill web.0" "signal web HUP" \
+		"drain web" "resume web.1" "probe web.0" \
 		logs events "why web" "describe web" "send web 1" "env web.0" ping reopen "start web"; do
 		# shellcheck disable=SC2086
 		run -69 brood $verb

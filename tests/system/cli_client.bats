@@ -150,6 +150,52 @@ json() {
 	[[ $output == *"next try in 1.2s"* ]]
 }
 
+@test "status: what waits and who took over, where there is room" {
+	fake
+	run -0 brood status
+	[[ $output == *"TIER  QUEUE  TAKEN  STALLS"* ]]
+	[[ $output =~ web\ +1\ .*T2\ +3/41\ +5\ +2\ +warm ]]
+	# one socket where several were asked for
+	[[ $output == *"on tcp:127.0.0.1:8080 (shared: see brood doctor)"* ]]
+	need script
+	for width in 80:0 119:0 120:1 200:1; do
+		n=$(TERM=xterm script -qec "stty cols ${width%:*} rows 24; brood status" /dev/null < /dev/null |
+			grep -c TIER || true)
+		[ "$n" = "${width#*:}" ]
+	done
+}
+
+@test "probe: 0 for 200 to 399, else 1, and how long it took" {
+	fake
+	run -0 brood probe web.1
+	[ "$output" = "web.1 /healthz: HTTP/1.1 200 (connected after 0.12 ms, answered after 4.50 ms)" ]
+	for code in 200 204 302 399; do
+		run -0 brood probe web.1 "/status/$code"
+	done
+	for code in 100 400 404 503 0; do
+		run -1 brood probe web.1 "/status/$code"
+	done
+	[ "$output" = "web.1 /status/0: no answer within 20ms (connected after 0.12 ms)" ]
+	run -1 brood probe web.1 /status/503 --json
+	[ "$(json "d['status']" <<< "$output")" = 503 ]
+	run -64 brood probe web
+	[[ $output == *"APP.SLOT"* ]]
+	run -64 brood probe web.1 status
+	[[ $output == *"begins with a slash"* ]]
+	run -64 brood probe web.1 "/a b"
+	run -64 brood probe web.1 $'/\xff'
+}
+
+@test "drain and resume: a slot or all, and with --no-wait" {
+	fake
+	run -0 brood drain web.1
+	[[ ${lines[-1]} == "drain done" ]]
+	run -0 brood resume web
+	[[ ${lines[-1]} == "resume done" ]]
+	run -0 brood drain web --no-wait
+	[ "$output" = "drain accepted" ]
+}
+
 @test "--json is the result of the protocol" {
 	fake
 	for verb in status describe why; do
