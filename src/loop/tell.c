@@ -87,6 +87,9 @@ tell_transition(struct loop *l, const struct action *a)
 	/* What a slot comes to is said by notes (restart_delayed, slot_failed) with the reason. */
 	if (a->transition.of_worker) {
 		event = worker_events[a->transition.to];
+		/* As what it comes to by stalling: NOTE_STALLED, NOTE_RECOVERED. */
+		if (a->transition.from == WORKER_STALLED && a->transition.to == WORKER_READY)
+			event = NULL;
 		from = worker_state_to_string(a->transition.from);
 		to = worker_state_to_string(a->transition.to);
 	} else {
@@ -94,7 +97,9 @@ tell_transition(struct loop *l, const struct action *a)
 		from = slot_state_to_string(a->transition.from);
 		to = slot_state_to_string(a->transition.to);
 	}
-	if (!event) {
+	/* That a worker stalled or recovered is said by notes as well. */
+	if (!event || (a->transition.of_worker && a->transition.from == WORKER_STALLED &&
+	                  a->transition.to == WORKER_READY)) {
 		event = a->transition.of_worker ? "worker_state" : "slot_state";
 		level = LOG_LEVEL_DEBUG;
 	}
