@@ -101,7 +101,8 @@ struct worker {
 	enum cause replace_cause; /* READY: shall be replaced for this when the timer fires */
 	char replace_reason[ACTION_TEXT_MAX];
 	struct timer timer; /* what it means depends on state and step */
-	struct timer check; /* READY: next ping; STALLED: the watchdog's patience ends */
+	struct timer check; /* STARTING: time for a test; READY: next ping; STALLED: the watchdog's
+			     * patience ends */
 	struct timer probe; /* READY: next health probe */
 	struct worker *next_leaving; /* in slot->leaving */
 	UT_hash_handle by_id;
@@ -189,6 +190,7 @@ struct app {
 					 * `workers` */
 	unsigned alive; /* workers with a process, all generations */
 	bool ever_ready; /* any worker of it, ever */
+	bool tells_ready; /* its last worker that got ready said so itself */
 	struct boot_budget boot; /* deaths before the app was ever ready */
 	struct rollout rollout;
 	struct op *ops;

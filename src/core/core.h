@@ -20,6 +20,7 @@
 struct core;
 
 #define CORE_ALIVE_READY_MS     1000 /* a silent program counts as ready after this */
+#define CORE_TEST_AFTER_MS      20 /* a program that has said nothing by then is tested */
 #define CORE_QUICK_STOP_MS      5000 /* SHUTDOWN_QUICK: stop signal to KILL */
 #define CORE_KILL_WAIT_MS       5000 /* after KILL: then it is called unkillable */
 #define CORE_DRAIN_ACK_MS       1000 /* "drain" to "stopping", else the stop signal goes out */

@@ -102,15 +102,10 @@ count_replacing(const struct app *a)
 static void
 move_in_place(struct slot *s, struct generation *g, enum cause cause, const char *reason)
 {
-	bool serves = worker_serves(s->current);
-
 	if (s->next)
 		worker_leave(s->next, cause, reason, false);
 	if (s->current)
 		worker_leave(s->current, cause, reason, false);
-	/* The old one reads its socket to the end: it is not the new one's. */
-	if (serves)
-		s->seat = slot_other_seat(s, g);
 	slot_adopt(s, g);
 	slot_start(s, reason);
 }
@@ -166,6 +161,7 @@ finish(struct app *a, struct generation *runs)
 	struct core *c = a->core;
 
 	generation_assign(c, &a->generation, runs);
+	steer_touch(a); /* it may balance in another way */
 	forget_before(a);
 	generation_assign(c, &a->rollout.to, NULL);
 	generation_assign(c, &a->rollout.from, NULL);

@@ -167,11 +167,26 @@ back_off(struct slot *s, uint64_t delay_us, const char *reason)
 	note_slot(s, NOTE_RESTART_DELAYED, false, "%s", text);
 }
 
+/* A worker that is led out still takes what comes to that seat. */
+static bool
+seat_is_read(const struct slot *s, unsigned seat)
+{
+	for (const struct worker *w = s->leaving; w; w = w->next_leaving)
+		if (w->seat == seat && w->state == WORKER_DRAINING && w->step < LEAVE_ASKED)
+			return true;
+	return false;
+}
+
 void
 slot_start(struct slot *s, const char *reason)
 {
-	struct worker *w = worker_new(s, s->generation, s->seat);
+	unsigned other = slot_other_seat(s, s->generation);
+	struct worker *w;
 
+	/* The old one reads its socket to the end: it is not the new one's. */
+	if (seat_is_read(s, s->seat) && !seat_is_read(s, other))
+		s->seat = other;
+	w = worker_new(s, s->generation, s->seat);
 	if (!w) {
 		back_off(s, CORE_SPAWN_RETRY_MS * 1000, "out of memory");
 		return;

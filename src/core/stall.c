@@ -134,6 +134,13 @@ forgive_all(struct app *a)
 	}
 }
 
+/* What the app is steered by now; in a rollout workers may be of a generation that differs. */
+static bool
+is_sticky(const struct app *a)
+{
+	return a->generation->conf->balance == BALANCE_STICKY;
+}
+
 /* --- queues -------------------------------------------------------------------------------- */
 
 /* A queue that is not empty and never got shorter within stall_after. */
@@ -154,7 +161,7 @@ look_at_own(struct worker *w, unsigned len)
 		w->queue_since_us = c->now_us;
 		return;
 	}
-	if (w->state != WORKER_READY || conf->balance == BALANCE_STICKY ||
+	if (w->state != WORKER_READY || is_sticky(w->app) ||
 	    c->now_us < w->app->no_stalls_until_us ||
 	    c->now_us - w->queue_since_us < conf->stall_after_ms * 1000)
 		return;
@@ -236,7 +243,7 @@ look_at_seat(struct app *a, const struct queue_sample *q)
 	struct worker *reader = s && q->seat < 2 ? reader_of(s, q->seat) : NULL;
 	/* What is steered to is not given away: a worker found stalled now is gone round from the end
 	 * of this step on (R4). */
-	bool is_left = !reader || reader->state == WORKER_STALLED;
+	bool is_left = (!reader || reader->state == WORKER_STALLED) && !a->steer_stale;
 	/* A parked seat has no slot that could count: it is always the second look. */
 	unsigned looks = 2;
 
@@ -251,7 +258,7 @@ look_at_seat(struct app *a, const struct queue_sample *q)
 	if ((!reader || reader->on_ring) && has_ring(a)) {
 		kick(a, q->slot, q->seat, looks - 1);
 	} else if (is_left && somebody_takes(a) &&
-	           a->generation->conf->balance != BALANCE_STICKY &&
+	           !is_sticky(a) &&
 	           (looks == 2 || looks % RESCUE_AGAIN_LOOKS == 0 ||
 	               (reader && reader->stalled_us != 0 &&
 	                   a->core->now_us - reader->stalled_us < 2000))) {
@@ -308,7 +315,9 @@ stall_on_check(struct worker *w)
 	uint64_t watchdog_ms = w->generation->conf->watchdog_ms;
 	char limit[32], text[ACTION_TEXT_MAX];
 
-	if (w->state == WORKER_READY && !w->pinged) {
+	if (w->state == WORKER_STARTING) {
+		worker_probe(w, PROBE_ACCEPT);
+	} else if (w->state == WORKER_READY && !w->pinged) {
 		arm_ping(w);
 		w->pinged = true;
 		action_push_worker(w, ACTION_PING);

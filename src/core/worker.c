@@ -51,6 +51,8 @@ worker_set_state(struct worker *w, enum worker_state to, const char *reason)
 		timer_drop(&c->timers, &w->timer);
 	if (to == WORKER_DEAD)
 		w->probing = false; /* with the process */
+	if (to != WORKER_READY && to != WORKER_STALLED)
+		timer_drop(&c->timers, &w->check);
 	if (serves && !worker_serves(w))
 		stall_end(w);
 	steer_touch(w->app);
@@ -143,6 +145,8 @@ become_ready(struct worker *w, enum ready_by by)
 		c->out->items[at].transition.ready_by = by;
 	w->ready_us = c->now_us;
 	w->app->ever_ready = true;
+	w->app->tells_ready = by <= READY_BY_FD;
+	timer_drop(&c->timers, &w->check);
 	if (w->probing)
 		worker_probe(w, PROBE_NONE);
 	/* Before the old worker is cut off: at no instant nobody reads. */
@@ -188,8 +192,9 @@ on_ready(struct worker *w, enum ready_by by)
 		become_ready(w, by);
 }
 
-/* A program that may say nothing is tested by a connection to its seat, which no client uses yet;
- * where it has none of its own, all that can be told is that it is alive. */
+/* A program that says nothing is tested by a connection to its seat, which no client uses yet; where
+ * it has none of its own, all that can be told is that it is alive. Who speaks is given the time to,
+ * since it knows better when it is ready. */
 static void
 await_ready(struct worker *w)
 {
@@ -204,8 +209,12 @@ await_ready(struct worker *w)
 		worker_arm_ms(w, conf->ready_timeout_ms);
 	if (conf->ready == READY_HTTP)
 		worker_probe(w, PROBE_HTTP);
-	else if (conf->ready == READY_TCP || (conf->ready == READY_AUTO && testable))
+	else if (conf->ready == READY_TCP)
 		worker_probe(w, PROBE_ACCEPT);
+	else if (conf->ready == READY_AUTO && testable)
+		timer_arm(&w->app->core->timers, &w->check,
+		    w->app->core->now_us + (w->app->tells_ready ? CORE_ALIVE_READY_MS
+		                                                : CORE_TEST_AFTER_MS) * 1000);
 }
 
 static void
@@ -269,7 +278,7 @@ on_start_deadline(struct worker *w)
 
 	switch (conf->ready) {
 	case READY_AUTO:
-		if (w->probing)
+		if (w->probing || timer_is_armed(&w->check))
 			break;
 		note_worker(w, NOTE_READY_ASSUMED, false,
 		    "said nothing and is alive after %d ms: taken for ready", CORE_ALIVE_READY_MS);

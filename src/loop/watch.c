@@ -160,6 +160,14 @@ has_handshakes(struct watch *x, const struct worker *w)
 	return false;
 }
 
+/* A queue holds what nobody will ever take, too: our own connections to a program that takes none,
+ * and those whose client has gone. */
+static bool
+holds_no_client(int fd)
+{
+	return conns_waiting(fd) == 0;
+}
+
 static bool
 is_empty(const struct worker *w)
 {
@@ -167,7 +175,7 @@ is_empty(const struct worker *w)
 		int fd = seat_fd(w, i);
 		unsigned len = 0, limit;
 
-		if (fd >= 0 && queue_length(fd, &len, &limit) == 0 && len > 0)
+		if (fd >= 0 && queue_length(fd, &len, &limit) == 0 && len > 0 && !holds_no_client(fd))
 			return false;
 	}
 	return true;

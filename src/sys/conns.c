@@ -29,6 +29,7 @@
 #include "base/mem.h"
 #include "base/units.h"
 #include "sys/proc.h"
+#include "sys/steer.h"
 
 /* States of TCP as the kernel counts them. */
 #define STATE_ESTABLISHED 1
@@ -262,8 +263,8 @@ note(void *arg, const struct inet_diag_msg *msg, size_t len)
 static int
 note_family(int fd, int family, struct noting *n)
 {
-	in_port_t port = n->bound->any.sa_family == AF_INET ? n->bound->v4.sin_port
-	                                                    : n->bound->v6.sin6_port;
+	in_port_t port =
+	    n->bound->any.sa_family == AF_INET ? n->bound->v4.sin_port : n->bound->v6.sin6_port;
 	int error = ask_for_all(fd, family, 1u << STATE_SYN_RECV, port, false);
 
 	return error < 0 ? error : receive_all(fd, note, n);
@@ -291,6 +292,61 @@ handshakes_note(int fd, struct handshakes *ret)
 		error = note_family(diag, AF_INET, &n);
 	fd_close(&diag);
 	return error;
+}
+
+/* --- clients that wait ---------------------------------------------------------------------- */
+
+struct waiting {
+	const union address *bound;
+	int n;
+};
+
+/* By address; with IPv6 by the ports that a group uses which IPv4 does not reach. */
+static bool
+is_our_own(const struct inet_diag_msg *msg)
+{
+	const uint32_t *peer = msg->id.idiag_dst;
+	uint32_t v4 = ntohl(msg->idiag_family == AF_INET ? peer[0] : peer[3]);
+
+	if (msg->idiag_family == AF_INET || IN6_IS_ADDR_V4MAPPED((const struct in6_addr *)peer))
+		return (v4 & 0xffff0000u) == STEER_NET;
+	return IN6_IS_ADDR_LOOPBACK((const struct in6_addr *)peer) &&
+	       ntohs(msg->id.idiag_dport) >= STEER_PORT;
+}
+
+/* An inode comes with the descriptor that accept() makes. */
+static int
+count_waiting(void *arg, const struct inet_diag_msg *msg, size_t len)
+{
+	struct waiting *w = arg;
+
+	(void)len;
+	w->n += msg->idiag_inode == 0 && !is_our_own(msg) &&
+	        (msg->idiag_state == STATE_ESTABLISHED || msg->idiag_state == STATE_CLOSE_WAIT) &&
+	        (msg->idiag_family != w->bound->any.sa_family || is_bound_to(w->bound, msg));
+	return 0;
+}
+
+int
+conns_waiting(int fd)
+{
+	static const uint32_t states = 1u << STATE_ESTABLISHED | 1u << STATE_CLOSE_WAIT;
+	union address bound;
+	struct waiting w = {.bound = &bound};
+	socklen_t len = sizeof(bound);
+	int diag, error;
+
+	if (getsockname(fd, &bound.any, &len) < 0)
+		return -errno;
+	error = open_diag(&diag);
+	if (error < 0)
+		return error;
+	error = ask_for_all(diag, bound.any.sa_family, states,
+	    bound.any.sa_family == AF_INET ? bound.v4.sin_port : bound.v6.sin6_port, false);
+	if (error == 0)
+		error = receive_all(diag, count_waiting, &w);
+	fd_close(&diag);
+	return error < 0 ? error : w.n;
 }
 
 static int
@@ -326,7 +382,8 @@ handshakes_left(struct handshakes *h)
 	if (h->len == 0 || error < 0)
 		return error;
 	/* From the end, so that one that is over costs no move. */
-	for (size_t at = h->len, looked = 0; error >= 0 && at-- > 0 && looked++ < HANDSHAKES_A_CALL;) {
+	for (size_t at = h->len, looked = 0;
+	     error >= 0 && at-- > 0 && looked++ < HANDSHAKES_A_CALL;) {
 		error = is_under_way(diag, &h->items[at]);
 		if (error == 0)
 			h->items[at] = h->items[--h->len];
@@ -549,7 +606,8 @@ find_info(const struct inet_diag_msg *msg, size_t len, struct tcp_info *ret)
 
 		if (a->rta_type != INET_DIAG_INFO)
 			continue;
-		if (size < offsetof(struct tcp_info, tcpi_bytes_sent) + sizeof(ret->tcpi_bytes_sent))
+		if (size <
+		    offsetof(struct tcp_info, tcpi_bytes_sent) + sizeof(ret->tcpi_bytes_sent))
 			return false;
 		memset(ret, 0, sizeof(*ret));
 		memcpy(ret, RTA_DATA(a), size < sizeof(*ret) ? size : sizeof(*ret));
@@ -567,8 +625,8 @@ take_conn(void *arg, const struct inet_diag_msg *msg, size_t len)
 	struct quiet_conn c = {.inode = msg->idiag_inode};
 	struct tcp_info info;
 
-	if (k->inodes_len == 0 || !bsearch(&c.inode, k->inodes, k->inodes_len, sizeof(c.inode),
-	                              compare_inodes))
+	if (k->inodes_len == 0 ||
+	    !bsearch(&c.inode, k->inodes, k->inodes_len, sizeof(c.inode), compare_inodes))
 		return 0;
 	if (!find_info(msg, len, &info))
 		return -EOPNOTSUPP;
@@ -592,8 +650,9 @@ look_at_conns(struct quiet_look *k, const uint16_t *ports, size_t ports_len)
 	if (k->port_at == ports_len)
 		return 0;
 	if (!k->asked)
-		r = ask_for_all(k->diag, k->family, 1u << STATE_ESTABLISHED | 1u << STATE_CLOSE_WAIT,
-		    htons(ports[k->port_at]), true);
+		r = ask_for_all(k->diag, k->family,
+		    1u << STATE_ESTABLISHED | 1u << STATE_CLOSE_WAIT, htons(ports[k->port_at]),
+		    true);
 	if (r < 0)
 		return r;
 	k->asked = true;
@@ -653,8 +712,8 @@ look_on(struct quiet *q, const uint16_t *ports, size_t ports_len, uint64_t until
 }
 
 int
-quiet_look(struct quiet *q, pid_t pid, const uint16_t *ports, size_t ports_len,
-    uint64_t *ret_cost_us)
+quiet_look(
+    struct quiet *q, pid_t pid, const uint16_t *ports, size_t ports_len, uint64_t *ret_cost_us)
 {
 	uint64_t began_us = clock_now_us(), cpu_us = clock_cpu_us();
 	int r = q->look ? 0 : look_new(q, pid);

@@ -30,6 +30,12 @@ int handshakes_note(int fd, struct handshakes *ret);
 int handshakes_left(struct handshakes *h);
 void handshakes_done(struct handshakes *h);
 
+/* Clients whose connection to the listener's address and port is established and was accepted by
+ * nobody, in all queues of its group. The master's own (from STEER_NET, or from STEER_PORT on) are
+ * no clients, and neither are those that a queue still holds though they are over: so 0 says that
+ * a queue that is not empty holds nothing worth waiting for. Lists all connections of the port. */
+int conns_waiting(int fd);
+
 /* One connection of a worker as one look saw it. */
 struct quiet_conn {
 	uint32_t inode;

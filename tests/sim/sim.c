@@ -747,6 +747,19 @@ on_obituary(struct sim *s, const struct action *a)
 }
 
 static void
+say_table(struct sim *s, const struct action *a)
+{
+	const struct app *app = core_find_app(s->core, a->app);
+
+	if (!s->log || !app)
+		return;
+	fprintf(s->log, "%s:", app->steer.mode == STEER_HOLD ? " held off" : "           to");
+	for (unsigned i = 0; i < app->steer.len; i++)
+		fprintf(s->log, " %u.%u", app->steer.seats[i].slot, app->steer.seats[i].seat);
+	fputc('\n', s->log);
+}
+
+static void
 perform(struct sim *s, const struct action *a)
 {
 	say(s, "    %-10s %s.%d gen %u pid %d w%u %s", action_kind_to_string(a->kind), a->app,
@@ -809,6 +822,8 @@ perform(struct sim *s, const struct action *a)
 		on_ping(s, a);
 		break;
 	case ACTION_STEER:
+		say_table(s, a);
+		break;
 	case ACTION_LEADER:
 	case ACTION_SLOT_GONE:
 	case ACTION_APP_GONE:
