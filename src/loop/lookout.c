@@ -357,10 +357,12 @@ ask_socket(struct lookout *o, struct look *x)
 	}
 }
 
-void
-lookout_look(struct lookout *o, bool *ret_any, bool *ret_takes)
+uint64_t
+lookout_look(struct lookout *o, bool *ret_takes)
 {
-	*ret_any = *ret_takes = false;
+	uint64_t sum = 0;
+
+	*ret_takes = false;
 	ask_set(o);
 	for (size_t i = 0; i < 2 * o->slots_len; i++)
 		o->seats[i].len = 0;
@@ -372,7 +374,7 @@ lookout_look(struct lookout *o, bool *ret_any, bool *ret_takes)
 			ask_socket(o, x);
 		x->ready = false;
 		seat_of(o, x)->len += x->len;
-		*ret_any |= x->len > 0;
+		sum += x->len;
 		*ret_takes |= x->len > 0 && is_taken_alone(o, x);
 	}
 	for (size_t i = 0; i < o->slots_len; i++) {
@@ -381,6 +383,7 @@ lookout_look(struct lookout *o, bool *ret_any, bool *ret_takes)
 		if (len > o->slots[i].most)
 			o->slots[i].most = len;
 	}
+	return sum;
 }
 
 size_t

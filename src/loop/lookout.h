@@ -67,9 +67,9 @@ void lookout_done(struct lookout *o);
 /* Makes sockets, seats and what wakes follow from the core's state; launches: all of the master's.
  * The set must not be polled. True: there is something to look at. */
 bool lookout_settle(struct lookout *o, const struct launch *launches, const struct app *a);
-/* A look at whatever may hold something. *ret_any: something waits; *ret_takes: some of it at a
- * worker that takes from its own socket alone. */
-void lookout_look(struct lookout *o, bool *ret_any, bool *ret_takes);
+/* A look at whatever may hold something. Returns how many wait; *ret_takes: some of them at a worker
+ * that takes from its own socket alone. */
+uint64_t lookout_look(struct lookout *o, bool *ret_takes);
 /* What the last look saw and the loop shall not wake for is silent from now on, until it is empty. */
 void lookout_arm(struct lookout *o);
 /* The last look for the core, in o->samples: all seats of the first slots_len slots, and those of

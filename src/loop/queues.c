@@ -5,7 +5,8 @@
  *     idle   all empty: the set is polled, no timer
  *     fast   1 ms: connections wait at a worker that takes them from its own socket alone
  *     slow   20 ms: they wait at workers on the ring, whom neighbours help, or where nobody takes
- *            them; the set stays polled if there are others
+ *            them; the set stays polled if there are others. Where nothing comes or goes for five
+ *            seconds (a worker that is stopped, a client that left without being taken), 500 ms
  *
  * While the tick is fast the set is not polled, so that a busy app costs one wake-up a tick and not
  * one a connection.
@@ -30,6 +31,8 @@
 
 #define FAST_MS     1
 #define SLOW_MS     20
+#define STILL_MS    500
+#define STILL_TICKS 250 /* slow ones that saw no change */
 #define EMPTY_TICKS 2 /* then it may sleep */
 #define HURRY_TICKS 16 /* fast for so long after a change: a rescue may follow */
 #define READERS_MAX 16 /* of one rescued queue */
@@ -45,7 +48,8 @@ struct app_queues {
 	uv_timer_t timer;
 	unsigned handles;
 	bool stale;
-	unsigned ticks, empty_ticks;
+	unsigned ticks, empty_ticks, still_ticks;
+	uint64_t waiting; /* at the last look */
 	UT_hash_handle hh;
 };
 
@@ -134,8 +138,12 @@ static void
 set_mode(struct app_queues *q, enum mode mode)
 {
 	bool polls = mode == MODE_IDLE || (mode == MODE_SLOW && q->look.any_takes);
-	uint64_t ms = mode == MODE_FAST ? FAST_MS : SLOW_MS;
+	uint64_t ms = SLOW_MS;
 
+	if (mode == MODE_FAST)
+		ms = FAST_MS;
+	else if (q->still_ticks >= STILL_TICKS)
+		ms = STILL_MS;
 	q->mode = mode;
 	/* Either cannot fail on a descriptor that is polled by nobody else. */
 	if (!polls)
@@ -162,7 +170,7 @@ settle(struct app_queues *q)
 		return;
 	}
 	(void)uv_poll_stop(&q->poll); /* it may be another set after it */
-	q->ticks = q->empty_ticks = 0;
+	q->ticks = q->empty_ticks = q->still_ticks = 0;
 	if (!lookout_settle(&q->look, q->l->launches->all, a))
 		set_mode(q, MODE_OFF);
 	else
@@ -251,10 +259,14 @@ queues_free(struct loop *l)
 /* --- the tick ------------------------------------------------------------------------------- */
 
 static enum mode
-next_mode(struct app_queues *q, bool any, bool takes)
+next_mode(struct app_queues *q, uint64_t waiting, bool takes)
 {
+	bool any = waiting > 0;
+
 	q->ticks = takes ? 0 : q->ticks + 1;
 	q->empty_ticks = any ? 0 : q->empty_ticks + 1;
+	q->still_ticks = waiting == q->waiting ? q->still_ticks + 1 : 0;
+	q->waiting = waiting;
 	if (q->empty_ticks >= EMPTY_TICKS)
 		return MODE_IDLE;
 	if (!q->look.any_takes)
@@ -277,15 +289,16 @@ tell_core(struct app_queues *q)
 static void
 tick(struct app_queues *q)
 {
-	bool any, takes;
+	uint64_t waiting;
 	enum mode mode;
+	bool takes;
 
 	if (q->stale)
 		settle(q);
 	if (q->mode == MODE_OFF)
 		return;
-	lookout_look(&q->look, &any, &takes);
-	mode = next_mode(q, any, takes);
+	waiting = lookout_look(&q->look, &takes);
+	mode = next_mode(q, waiting, takes);
 	if (mode != MODE_FAST)
 		lookout_arm(&q->look);
 	set_mode(q, mode);

@@ -1,8 +1,8 @@
 /*
  * queues: looks at accept queues. Readiness of the listeners that are steered to wakes the master
- * at a first queued connection; then a tick (1 ms; 20 ms where every worker is on the ring) samples
- * all seats of the app and tells the core (EVENT_QUEUES), until all were empty for two ticks. An
- * idle app costs no wake-up.
+ * at a first queued connection; then a tick (1 ms; 20 ms where every worker is on the ring, or where
+ * nobody takes what waits) samples all seats of the app and tells the core (EVENT_QUEUES), until all
+ * were empty for two ticks. An idle app costs no wake-up.
  *
  * Apps that are not steered are looked at while nobody of theirs is ready, and when somebody asks.
  */
