@@ -21,6 +21,8 @@ system_tests = \
 	tests/system/085-errors.bats \
 	tests/system/090-programs.bats \
 	tests/system/110-ring.bats \
+	tests/system/120-stall.bats \
+	tests/system/121-probe.bats \
 	tests/system/140-dispatch.bats \
 	tests/system/130-drain.bats \
 	tests/system/131-doctor.bats \
@@ -31,6 +33,7 @@ endif
 EXTRA_DIST += $(system_tests)
 EXTRA_DIST += tests/lib/state.bash \
 	tests/system/programs/echo.py \
+	tests/system/programs/health.py \
 	tests/system/programs/ring.py \
 	tests/system/programs/server.js \
 	tests/system/programs/server.py \
