@@ -20,6 +20,7 @@ system_tests = \
 	tests/system/081-faults-n.bats \
 	tests/system/085-errors.bats \
 	tests/system/090-programs.bats \
+	tests/system/100-listeners.bats \
 	tests/system/110-ring.bats \
 	tests/system/120-stall.bats \
 	tests/system/121-probe.bats \
@@ -35,6 +36,7 @@ EXTRA_DIST += tests/lib/state.bash \
 	tests/system/programs/echo.py \
 	tests/system/programs/health.py \
 	tests/system/programs/ring.py \
+	tests/system/programs/seat.py \
 	tests/system/programs/server.js \
 	tests/system/programs/server.py \
 	tests/system/programs/take.py \
