@@ -1,5 +1,13 @@
 # What surrounds the programs: service units, shell completions, pkg-config data, quickstart.
 EXTRA_DIST += contrib/quickstart contrib/systemd/broodd@.service.in
+EXTRA_DIST += \
+	contrib/recipes/asyncio/app.py \
+	contrib/recipes/asyncio/brood.conf \
+	contrib/recipes/asyncio/brood_asyncio.py \
+	contrib/recipes/go/brood.conf \
+	contrib/recipes/go/brood.go \
+	contrib/recipes/go/go.mod \
+	contrib/recipes/go/main.go
 
 pkgconfig_DATA = contrib/brood.pc
 

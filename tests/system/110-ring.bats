@@ -296,10 +296,10 @@ END
 }
 
 @test "from its cut on an old worker accepts nothing, whatever it does (R21)" {
-	local old
+	local old new
 
 	start_web 3 "stop_timeout = 10m" "python3 $TESTS_DIR/system/programs/ring.py deaf"
-	old=($(workers))
+	mapfile -t old < <(workers)
 	run -0 ctl reload web
 	load_for 1 200
 	answered_nothing "${old[@]}"
@@ -310,7 +310,8 @@ END
 	freeze "$(worker 0)"
 	load_for 1 100
 	answered_nothing "${old[@]}" "$(worker 0)"
-	kill -KILL "${old[@]}" $(workers)
+	mapfile -t new < <(workers)
+	kill -KILL "${old[@]}" "${new[@]}"
 	web_conf 3
 	run -0 ctl reload
 }
@@ -346,12 +347,15 @@ END
 }
 
 @test "what was accepted is served before the next is taken (R25)" {
+	local pids
+
 	start_web 2
-	for pid in $(workers); do
+	mapfile -t pids < <(workers)
+	for pid in "${pids[@]}"; do
 		freeze "$pid"
 	done
 	# Connections with their requests wait; one of them computes for long.
-	run -0 timeout 120 python3 - "$PORT" $(workers) << 'END'
+	run -0 timeout 120 python3 - "$PORT" "${pids[@]}" << 'END'
 import os, select, signal, socket, sys
 port, pids = int(sys.argv[1]), [int(p) for p in sys.argv[2:]]
 clients = {}

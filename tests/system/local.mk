@@ -22,6 +22,8 @@ system_tests = \
 	tests/system/090-programs.bats \
 	tests/system/100-listeners.bats \
 	tests/system/110-ring.bats \
+	tests/system/111-recipe-asyncio.bats \
+	tests/system/112-recipe-go.bats \
 	tests/system/120-stall.bats \
 	tests/system/121-probe.bats \
 	tests/system/140-dispatch.bats \

@@ -1,0 +1,3 @@
+module example.org/recipe
+
+go 1.19
