@@ -287,8 +287,8 @@ END
 	answers
 	good_conf 'workers = 0'
 	ctl reload
-	app_is resting
 	retry_until 5 left_all
+	app_is resting
 	# Paused, not gone: the address stays, and who comes waits for a worker.
 	run -28 curl -s --max-time 0.3 "http://127.0.0.1:$MAIN_PORT/"
 	get / > "$T/answer" &
@@ -370,6 +370,7 @@ END
 	ctl reload
 	answers "$first"
 	retry_until 5 freeport "$second"
+	retry_until 5 left_all
 	[ "$(ls -l "/proc/$MASTER/fd" | grep -c socket:)" = "$(wc -l <<< "$socket")" ]
 	stop_master
 }
