@@ -349,13 +349,22 @@ END
 	[ "$MASTER_EXIT" = 0 ]
 }
 
+sockets() {
+	ls -l "/proc/$MASTER/fd" | grep -c socket:
+}
+
+sockets_are() {
+	[ "$(sockets)" = "$1" ]
+}
+
 @test "C7 listeners come and go by a reload; the one that stays loses nothing" {
 	good_conf
 	start_master
+	retry_until 20 all_ready
 	first=$MAIN_PORT
 	free_port
 	second=$PORT
-	socket=$(ls -l "/proc/$MASTER/fd" | grep -o 'socket:\[[0-9]*\]' | sort)
+	before=$(sockets)
 	good_conf "listen = 127.0.0.1:$second"
 	ctl reload
 	answers "$first"
@@ -371,7 +380,7 @@ END
 	answers "$first"
 	retry_until 5 freeport "$second"
 	retry_until 5 left_all
-	[ "$(ls -l "/proc/$MASTER/fd" | grep -c socket:)" = "$(wc -l <<< "$socket")" ]
+	retry_until 5 sockets_are "$before"
 	stop_master
 }
 
