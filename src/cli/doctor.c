@@ -146,6 +146,10 @@ static const struct advice {
         "Linux 5.3 or later"},
     {FEATURE_PIDFD_EXIT, VERDICT_MISSING, false,
         "nothing: the master reaps its children itself", "Linux 6.15 or later"},
+    {FEATURE_PIDFD_GETFD, VERDICT_LIMITED, false,
+        "drain = quiet lists all connections of the machine, some 100 us for each thousand, each "
+        "time that it looks",
+        "Linux 5.6 or later; a seccomp filter may forbid it, for a container: CAP_SYS_PTRACE"},
     {FEATURE_PEER_PIDFD, VERDICT_MISSING, false,
         "nothing: workers are known by their descriptors", "Linux 6.5 or later"},
     {FEATURE_CGROUP_SPAWN, VERDICT_MISSING, false,

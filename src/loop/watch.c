@@ -149,8 +149,6 @@ has_handshakes(struct watch *x, const struct worker *w)
 	int left = 0;
 
 	for (size_t i = 0; i < listeners_len(w); i++) {
-		if (x->shakes[i].len == 0)
-			continue;
 		left = handshakes_left(&x->shakes[i]);
 		if (left > 0)
 			return true;

@@ -317,7 +317,7 @@ look_core_dumps(struct feature *f)
 	if (piped && f->value != 1)
 		say(f, FEATURE_YES, "cores go to %.100s", str_text(&shown) + 1);
 	else if (!piped && pattern[0] && f->value > 0)
-		say(f, FEATURE_YES, "cores go to files named %.60s, of %s bytes at most",
+		say(f, FEATURE_YES, "cores go to files named %.60s, size limit %s",
 		    str_text(&shown), soft);
 	else
 		say(f, FEATURE_NO, "core size: soft limit %s, hard limit %s; pattern %.60s", soft,
@@ -381,6 +381,45 @@ look_pidfd_exit(struct feature *f)
 	else
 		say(f, FEATURE_YES, "PIDFD_GET_INFO tells the exit code");
 	fd_close(&fd);
+}
+
+/* A child of ours, as a worker is: it may be another matter than our own. */
+static void
+look_pidfd_getfd(struct feature *f)
+{
+	int ends[2] = {-1, -1}, pidfd, copy = -1, error = 0;
+	pid_t pid = pipe2(ends, O_CLOEXEC) < 0 ? -1 : fork();
+
+	if (pid < 0) {
+		say(f, FEATURE_UNKNOWN, "no child to try it with: %s", strerror(errno));
+		fd_close(&ends[0]);
+		fd_close(&ends[1]);
+		return;
+	}
+	if (pid == 0) {
+		char byte;
+
+		(void)close(ends[1]); /* so that the end comes with ours */
+		while (read(ends[0], &byte, 1) < 0 && errno == EINTR)
+			;
+		_exit(0);
+	}
+	pidfd = open_pidfd(pid);
+	if (pidfd >= 0)
+		copy = (int)syscall(SYS_pidfd_getfd, pidfd, ends[0], 0);
+	error = errno;
+	if (pidfd < 0)
+		say_error(f, "no pidfd to ask", error);
+	else if (copy < 0)
+		say_error(f, "pidfd_getfd", error);
+	else
+		say(f, FEATURE_YES, "pidfd_getfd works");
+	fd_close(&copy);
+	fd_close(&pidfd);
+	fd_close(&ends[1]);
+	fd_close(&ends[0]);
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
 }
 
 static void
@@ -551,6 +590,7 @@ static const struct {
     [FEATURE_NOFILE] = {"nofile", look_nofile},
     [FEATURE_PIDFD_OPEN] = {"pidfd-open", look_pidfd_open},
     [FEATURE_PIDFD_EXIT] = {"pidfd-exit", look_pidfd_exit},
+    [FEATURE_PIDFD_GETFD] = {"pidfd-getfd", look_pidfd_getfd},
     [FEATURE_PEER_PIDFD] = {"peer-pidfd", look_peer_pidfd},
     [FEATURE_CGROUP_SPAWN] = {"cgroup-spawn", look_cgroup_spawn},
     [FEATURE_CGROUP_KILL] = {"cgroup-kill", look_cgroup_kill},

@@ -26,6 +26,8 @@ enum feature_id {
 					 * files (UINT64_MAX = none) */
 	FEATURE_PIDFD_OPEN,
 	FEATURE_PIDFD_EXIT,		/* a pidfd tells the exit code after the reaping */
+	FEATURE_PIDFD_GETFD,		/* a worker's connections can be asked themselves: quiet stop at
+					 * a fraction of what listing all connections costs */
 	FEATURE_PEER_PIDFD,		/* SO_PEERPIDFD */
 	FEATURE_CGROUP_SPAWN,		/* children started in a cgroup of ours (v2, delegated) */
 	FEATURE_CGROUP_KILL,		/* ... and killed all at once */

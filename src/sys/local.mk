@@ -4,6 +4,8 @@ src_sys_libsys_la_SOURCES = \
 	src/sys/conns.h \
 	src/sys/cred.c \
 	src/sys/cred.h \
+	src/sys/diag.c \
+	src/sys/diag.h \
 	src/sys/features.c \
 	src/sys/features.h \
 	src/sys/holder.c \
@@ -19,6 +21,7 @@ src_sys_libsys_la_SOURCES = \
 	src/sys/proc.h \
 	src/sys/queue.c \
 	src/sys/queue.h \
+	src/sys/quiet.c \
 	src/sys/resolve.c \
 	src/sys/rundir.c \
 	src/sys/rundir.h \

@@ -50,7 +50,7 @@ is_sound() {
 }
 
 machine="epoll-exclusive reuseport-cbpf steer-swap ebpf-steer probe-address tcp-migrate
-sysctl-writable somaxconn inet-diag nofile pidfd-open pidfd-exit peer-pidfd cgroup-spawn cgroup-kill
+sysctl-writable somaxconn inet-diag nofile pidfd-open pidfd-exit pidfd-getfd peer-pidfd cgroup-spawn cgroup-kill
 cpu-quota core-dumps systemd"
 
 has_all_features() {

@@ -178,6 +178,60 @@ START_TEST(children_are_listed)
 }
 END_TEST
 
+static bool
+is_among(pid_t pid, const pid_t *pids, int n)
+{
+	for (int i = 0; i < n; i++)
+		if (pids[i] == pid)
+			return true;
+	return false;
+}
+
+/* A chain of three below us, with a second child at each; as a list of the kernel's, and without
+ * (see above). */
+START_TEST(descendants_are_found_however_deep)
+{
+	pid_t pids[6], found[16];
+	char path[64] = "";
+	int n = 0, told[2];
+
+	if (_i == 1 && geteuid() == 0 && unshare(CLONE_NEWNS) == 0 &&
+	    mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0) {
+		(void)snprintf(path, sizeof(path), "/proc/%d/task", (int)getpid());
+		ck_assert_int_eq(mount("tmpfs", path, "tmpfs", 0, NULL), 0);
+	}
+	ck_assert_int_eq(pipe2(told, O_CLOEXEC), 0);
+	if (fork() == 0) {
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+		for (int depth = 0; depth < 3; depth++) {
+			pid_t mine[2] = {getpid(), start_child()};
+
+			(void)!write(told[1], mine, sizeof(mine));
+			if (depth < 2 && fork() != 0)
+				break;
+		}
+		for (;;)
+			(void)pause();
+	}
+	while (n < 6) {
+		ck_assert_int_eq(read(told[0], pids + n, 2 * sizeof(pid_t)), 2 * sizeof(pid_t));
+		n += 2;
+	}
+	ck_assert_int_eq(proc_descendants(getpid(), found, 16), 6);
+	for (int i = 0; i < 6; i++)
+		ck_assert(is_among(pids[i], found, 6));
+	ck_assert_int_eq(proc_descendants(pids[0], found, 16), 5);
+	ck_assert(!is_among(pids[0], found, 5));
+	ck_assert_int_eq(proc_descendants(getpid(), found, 4), 4);
+	ck_assert_int_eq(proc_descendants(pids[1], found, 16), 0);
+	ck_assert_int_eq(proc_descendants(0x7ffffff0, found, 16), 0);
+	for (int i = 5; i >= 0; i--)
+		(void)kill(pids[i], SIGKILL);
+	if (path[0])
+		(void)umount2(path, MNT_DETACH);
+}
+END_TEST
+
 /* A worker's child whose parent has gone comes to us. */
 START_TEST(p11_subreaper_gets_orphans)
 {
@@ -283,6 +337,7 @@ main(int argc, char **argv)
 	tcase_add_test(t, quota_of_version_1_counts);
 	tcase_add_test(t, f9_oom_kills_are_read_where_there_are_any);
 	tcase_add_loop_test(t, children_are_listed, 0, 2);
+	tcase_add_loop_test(t, descendants_are_found_however_deep, 0, 2);
 	tcase_add_test(t, p11_subreaper_gets_orphans);
 	tcase_add_test(t, environment_of_a_process_is_compared_exactly);
 	tcase_add_test(t, memory_of_a_process_is_known);

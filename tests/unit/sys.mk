@@ -2,7 +2,9 @@
 EXTRA_DIST += tests/unit/net_support.h tests/unit/sys_support.h
 if HAVE_CHECK
 sys_checks = \
+	tests/unit/check_conns \
 	tests/unit/check_cred \
+	tests/unit/check_features \
 	tests/unit/check_listen \
 	tests/unit/check_logwriter \
 	tests/unit/check_notify \
@@ -13,7 +15,9 @@ sys_checks = \
 	tests/unit/check_steer
 check_PROGRAMS += $(sys_checks)
 UNIT_TESTS += $(sys_checks)
+tests_unit_check_conns_LDADD = $(SYS_LIBS) $(CHECK_LIBS)
 tests_unit_check_cred_LDADD = $(SYS_LIBS) $(CHECK_LIBS)
+tests_unit_check_features_LDADD = $(SYS_LIBS) $(CHECK_LIBS)
 tests_unit_check_listen_LDADD = $(SYS_LIBS) $(CHECK_LIBS)
 tests_unit_check_logwriter_LDADD = $(SYS_LIBS) $(CHECK_LIBS)
 tests_unit_check_notify_LDADD = $(SYS_LIBS) $(CHECK_LIBS)
