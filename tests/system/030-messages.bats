@@ -199,7 +199,7 @@ one_leader() {
 	say 0 '{"brood":"beat","lag_us":1200,"busy":0.31,"conns":17,"requests":9120}
 {"brood":"status","text":"warming up"}'
 	retry_until 5 slot_is 0 .worker.status "warming up"
-	[ "$(slot 0 '.worker.beat|del(.age_ms)|tojson')" = '{"lag_us":1200,"busy":0.31,"conns":17,"requests":9120}' ]
+	[ "$(slot 0 '.worker.beat|del(.age_ms)|tojson')" = '{"lag_us":1200,"busy":0.31,"conns":17,"requests":9120,"stolen":0}' ]
 	[ "$(slot 0 '.worker.beat.age_ms < 5000')" = true ]
 	run -0 ctl status
 	[[ $output =~ web\ +0\ +[0-9]+\ +ready\ +1\ .*1\.2ms\ +17\ +leader,\ warming\ up ]]
@@ -292,7 +292,7 @@ def tell(text):
     s.sendto(text.encode(), os.environ["NOTIFY_SOCKET"])
 signal.signal(signal.SIGTERM, lambda *a: sys.exit(0))
 tell("EXTEND_TIMEOUT_USEC=20000000\nSTATUS=warming up")
-time.sleep(1.2)
+time.sleep(2.5)
 tell("READY=1\nSTATUS=serving\x1b[31m\nUNKNOWN=1")
 while not os.path.exists(sys.argv[1]):
     time.sleep(0.02)
@@ -305,11 +305,11 @@ END
 command = python3 $T/worker.py $T/stop
 workers = 1
 ready = notify
-ready_timeout = 800ms
+ready_timeout = 2s
 END
 	start_master
 	retry_until 5 slot_is 0 .worker.status "warming up"
-	retry_until 5 slot_is 0 .worker.status 'serving\x1B[31m'
+	retry_until 10 slot_is 0 .worker.status 'serving\x1B[31m'
 	[ "$(app .deaths)" = 0 ]
 	old=$(worker 0)
 	touch "$T/stop"

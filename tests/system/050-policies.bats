@@ -103,12 +103,17 @@ restart_limit = 1/1m" --exit-before-ready 4 || true
 	[ "$MASTER_EXIT" = 1 ]
 }
 
-@test "ready = auto: what is said first, or alive for one second, which is logged" {
+@test "ready = auto: what is said first, or a connection taken, or alive for one second" {
 	web 1 "" --ready channel --agree
 	retry_until 5 slot_is 0 .state serving
 	[ "$(event_count ready_assumed)" = 0 ]
 	stop_master
 	web 1 "" --ready never
+	retry_until 5 slot_is 0 .state serving
+	[ "$(slot 0 '.worker.reason|test("\\(accept\\)")')" = true ]
+	[ "$(event_count ready_assumed)" = 0 ]
+	stop_master
+	web 1 "balance = shared" --ready never
 	retry_until 5 slot_is 0 .state serving
 	[ "$(event_count ready_assumed)" = 1 ]
 	log_has 'web\.0 pid [0-9]+: said nothing and is alive after 1000 ms'
