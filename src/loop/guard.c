@@ -37,7 +37,8 @@
 
 #define EVENTS_A_LOOK 64
 #define RETRY_MS      1000
-#define TELL_EVERY_US 1000000 /* a worker that does it in a circle shall not fill the log */
+#define TELL_FOR_US   1000000
+#define TELL_LINES    8 /* for so long: a worker that does it in a circle shall not fill the log */
 
 struct watched {
 	int fd;
@@ -45,7 +46,6 @@ struct watched {
 	unsigned i; /* in ls->fds */
 	bool down;
 	bool lost; /* it could not be told to listen */
-	uint64_t told_us;
 	UT_hash_handle hh;
 	struct watched *prev, *next; /* in guard->down */
 };
@@ -114,15 +114,25 @@ find_who(const struct loop *l, const struct watched *w)
 	return who;
 }
 
+static bool
+may_tell(struct listener *ls)
+{
+	uint64_t now_us = clock_now_us();
+
+	if (ls->told_us == 0 || now_us - ls->told_us >= TELL_FOR_US) {
+		ls->told_us = now_us;
+		ls->told = 0;
+	}
+	return ls->told++ < TELL_LINES;
+}
+
 static void
 tell_shut(struct loop *l, struct watched *w, const char *error)
 {
 	struct log_who who = find_who(l, w);
-	uint64_t now_us = clock_now_us();
 
-	if (w->told_us != 0 && now_us - w->told_us < TELL_EVERY_US)
+	if (!may_tell(w->ls))
 		return;
-	w->told_us = now_us;
 	if (error)
 		tell(l, LOG_LEVEL_ERROR, "listener_lost", &who,
 		    "%s: a worker shut it down, and it cannot listen again: %s; tried every second",

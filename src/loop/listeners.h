@@ -60,6 +60,8 @@ struct listener {
 	bool partial;			/* STEERED: not all seats that serve have a reader here */
 	unsigned refs;			/* launches that name it */
 	uint64_t hangups;		/* times that a worker shut one of them down */
+	uint64_t told_us;		/* for guard.c: begin of a second in which it told so many */
+	unsigned told;
 	UT_hash_handle hh;
 };
 

@@ -168,7 +168,12 @@ START_TEST(R6_a_steered_group_begins_with_its_first_member)
 		clients[i] = connect_v4(port);
 		ck_assert_int_ge(clients[i], 0);
 	}
-	ck_assert_int_eq(getsockopt(fds[0], IPPROTO_TCP, TCP_INFO, &info, &len), 0);
+	for (int i = 0; i < 5000; i++) {
+		ck_assert_int_eq(getsockopt(fds[0], IPPROTO_TCP, TCP_INFO, &info, &len), 0);
+		if (info.tcpi_unacked == 30)
+			break;
+		(void)usleep(1000);
+	}
 	ck_assert_uint_eq(info.tcpi_unacked, 30);
 	close_all(clients, 30);
 	close_all(fds, 6);

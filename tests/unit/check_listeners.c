@@ -185,6 +185,24 @@ connect_to(const struct listener *ls)
 	return fd;
 }
 
+/* Connections that were made come to the queues a moment later. */
+static void
+wait_for_queued(const struct listener *ls, unsigned sum)
+{
+	unsigned now = 0, len, limit;
+
+	for (int tries = 0; tries < 5000 && now < sum; tries++) {
+		now = 0;
+		for (unsigned i = 0; i < ls->len; i++) {
+			ck_assert_int_eq(queue_length(ls->fds[i], &len, &limit), 0);
+			now += len;
+		}
+		if (now < sum)
+			(void)poll(NULL, 0, 1);
+	}
+	ck_assert_uint_eq(now, sum);
+}
+
 static bool
 waits(int fd, int ms)
 {
@@ -278,6 +296,7 @@ START_TEST(it_begins_with_the_seats_0_of_the_wanted_slots)
 	ls = get_steered(2);
 	for (int i = 0; i < 40; i++)
 		clients[i] = connect_to(ls);
+	wait_for_queued(ls, 40);
 	for (unsigned i = 0; i < ls->len; i++) {
 		total += queued(ls->fds[i]);
 		ck_assert(i < 2 ? queued(ls->fds[i]) > 0 : queued(ls->fds[i]) == 0);
@@ -352,6 +371,7 @@ START_TEST(R3_a_group_that_hung_up_as_a_whole_is_steered_again)
 		client = connect_to(ls);
 		fd_close(&client);
 	}
+	wait_for_queued(ls, 20);
 	ck_assert_uint_eq(queued(ls->fds[0]), 20);
 }
 END_TEST
@@ -452,6 +472,7 @@ START_TEST(R1_what_is_queued_survives_death_and_scaling)
 		clients[i] = connect_to(ls);
 		ck_assert_int_eq(write(clients[i], "a", 1), 1);
 	}
+	wait_for_queued(ls, 20);
 	ck_assert_uint_eq(queued(fd), 20);
 	live_and_die(fd);
 	scale(ls);
