@@ -410,8 +410,9 @@ has_lines() {
 @test "--timeout: 124, and what was begun goes on" {
 	write_conf << END
 [app:web]
-command = badworker --from-generation 2 --ready-delay 1500
+command = badworker --from-generation 2 --ready-delay 3000
 workers = 1
+ready = notify
 END
 	start_master
 	retry_until 10 app_is .ready 1
