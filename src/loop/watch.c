@@ -223,7 +223,6 @@ look_whether_quiet(struct watch *x, const struct worker *w)
 	}
 	/* One that takes several calls says nothing before its end. */
 	if (!x->quiet.look)
-		if (!x->quiet.look) /* else it goes on where it is */
 		x->quiet_looks = busy == 0 ? x->quiet_looks + 1 : 0;
 	if (x->quiet_looks >= QUIET_LOOKS || len == 0) {
 		finish(x, false);
