@@ -137,8 +137,8 @@ static const struct advice {
         "only",
         "root and a writable /proc/sys; for a container, set them when it is made"},
     {FEATURE_INET_DIAG, VERDICT_MISSING, false,
-        "drain = quiet is self: a program that dies at once of its stop signal loses the requests "
-        "inside; and a reload does not wait for handshakes that are under way",
+        "a reload does not wait for handshakes that are under way; without pidfd-getfd drain = "
+        "quiet is self: a program that dies at once of its stop signal loses the requests inside",
         "modprobe tcp_diag, or a kernel with CONFIG_INET_DIAG and CONFIG_INET_TCP_DIAG; a seccomp "
         "filter may forbid netlink sockets"},
     {FEATURE_PIDFD_OPEN, VERDICT_MISSING, false,
