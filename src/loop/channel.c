@@ -12,9 +12,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 
@@ -60,6 +62,7 @@ struct channel {
 	bool paused; /* out of tokens: not read */
 	bool ended; /* the worker closed its end */
 	bool closed;
+	bool has_ring; /* descriptors were sent that are no connections */
 	unsigned handles;
 	unsigned cost; /* tokens for the frames of this read */
 	uint64_t last_ping;
@@ -381,6 +384,7 @@ take(struct channel *c, const struct msg *m)
 		step(c, EVENT_STOPPING, NULL);
 		break;
 	case MSG_PONG:
+		dispatch_awake(p->loop, p);
 		step(c, EVENT_ALIVE, NULL);
 		break;
 	case MSG_RING:
@@ -570,6 +574,8 @@ channel_send_ring(struct channel *c, const struct channel_ring *ring)
 {
 	struct str line = {0};
 
+	if (c)
+		c->has_ring = true;
 	msg_add_ring(&line, ring->names, ring->names_len, ring->own, ring->own_len, ring->more);
 	return push_parcel(c, &line, ring->fds, ring->fds_len, false);
 }
@@ -581,6 +587,88 @@ channel_send_connection(struct channel *c, const char *listener, int fd)
 
 	msg_add_connection(&line, listener);
 	return push_parcel(c, &line, &fd, 1, true);
+}
+
+bool
+channel_has_unread(const struct channel *c)
+{
+	int n = 0;
+
+	return ioctl(c->fd, SIOCOUTQ, &n) == 0 && n > 0;
+}
+
+/* One piece of what the worker has not read. A descriptor comes with the end of a piece. */
+static bool
+read_back(int worker_end, char *to, size_t room, size_t *len, int *ret_fd)
+{
+	union {
+		struct cmsghdr head; /* for its alignment */
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control;
+	struct iovec part = {.iov_base = to + *len, .iov_len = room - *len};
+	struct msghdr m = {.msg_iov = &part,
+	    .msg_iovlen = 1,
+	    .msg_control = &control,
+	    .msg_controllen = sizeof(control)};
+	ssize_t n = recvmsg(worker_end, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	struct cmsghdr *head = n > 0 ? CMSG_FIRSTHDR(&m) : NULL;
+
+	if (n <= 0)
+		return false;
+	*len += (size_t)n;
+	if (head && head->cmsg_level == SOL_SOCKET && head->cmsg_type == SCM_RIGHTS)
+		memcpy(ret_fd, CMSG_DATA(head), sizeof(*ret_fd));
+	return *len < room;
+}
+
+/* Removes the line that the descriptor came with. The beginning may be the rest of a line that the
+ * worker has begun to read. */
+static size_t
+cut_connection(char *text, size_t len)
+{
+	static const char head[] = "{\"brood\":\"connection\"";
+	char *line = text, *end;
+
+	while ((end = memchr(line, '\n', len - (size_t)(line - text)))) {
+		size_t size = (size_t)(++end - line);
+
+		if (size >= sizeof(head) && memcmp(line, head, sizeof(head) - 1) == 0) {
+			memmove(line, end, len - (size_t)(end - text));
+			return len - size;
+		}
+		line = end;
+	}
+	return len;
+}
+
+/* Nobody but us writes to the worker, and nothing is written between reading and writing back: the
+ * worker, should it wake up meanwhile, finds all in its order. */
+int
+channel_recall(struct channel *c, int worker_end)
+{
+	int unread = 0, fd = -1;
+	size_t len = 0;
+	char *text;
+
+	if (!outq_is_empty(&c->queue) || c->has_ring || ioctl(worker_end, SIOCINQ, &unread) != 0)
+		return -EBUSY;
+	if (unread <= 0)
+		return -ENOENT;
+	text = mem_alloc((size_t)unread);
+	if (!text)
+		return -ENOMEM;
+	while (read_back(worker_end, text, (size_t)unread, &len, &fd))
+		;
+	if (fd >= 0)
+		len = cut_connection(text, len);
+	/* Without memory the worker misses messages; the connection is worth more. */
+	(void)outq_push(&c->queue, text, len, false);
+	mem_free(text);
+	flush(c);
+	if (fd >= 0)
+		channel_send_ping(c);
+	arm(c);
+	return fd >= 0 ? fd : -ENOENT;
 }
 
 static bool

@@ -46,6 +46,12 @@ struct channel_ring {
 int channel_send_ring(struct channel *c, const struct channel_ring *ring);
 /* Now or not at all: -EAGAIN where it would have to wait for the worker to read. */
 int channel_send_connection(struct channel *c, const char *listener, int fd);
+/* Whether the worker has not read all that was sent. */
+bool channel_has_unread(const struct channel *c);
+/* Takes a connection that the worker has not read out of its end of the channel, and sends it a ping
+ * instead: while that is unread, it sleeps. The connection; -ENOENT: it has it by now; -EBUSY, -ENOMEM:
+ * not now. */
+int channel_recall(struct channel *c, int worker_end);
 
 /* Message to the worker in one slot of app, or with slot < 0 to all of them, from `from`
  * ("web.2", or "brood" for `brood send`). Returns for how many it was queued: workers that

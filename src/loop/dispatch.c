@@ -7,8 +7,9 @@
  * to hold them.
  *
  * Our copy of a connection is closed as soon as it is sent: as long as it is open, a worker's
- * close() would not end the connection. From then on it is inside that worker. What could not be
- * sent is ours still and goes to the next.
+ * close() would not end the connection. What could not be sent is ours still and goes to the next,
+ * and so does what a worker has not read within stall_after (recall.h): it keeps its place in the
+ * line, and gets nothing until it reads again.
  */
 #include "loop/dispatch.h"
 
@@ -27,11 +28,13 @@
 #include "loop/loop.h"
 #include "loop/prepared.h"
 #include "loop/procs.h"
+#include "loop/recall.h"
 #include "loop/tell.h"
 
 #define ACCEPTS_A_TURN 64
 #define PAUSE_MS       100 /* out of descriptors or memory: others must let go first */
-#define DEAF_MS        20 /* a worker asked, and its channel is full of what it does not read */
+#define ASLEEP_MS      16 /* a worker asked and does not read: looked at again, the pauses grow */
+#define ASLEEP_MAX_MS  1024
 
 /* One address that connections for an app come from. The descriptor is a copy, so that the poll
  * may outlive the listener by the moment that it takes to settle. */
@@ -58,22 +61,33 @@ struct dispatch {
 	struct proc *waiting; /* for a connection, the longest first */
 	struct door *doors;
 	struct held *held;
-	uv_timer_t again; /* ends what paused and deaf say */
+	struct recall *recall;
+	uv_timer_t again; /* ends what paused, deaf and asleep say */
+	uint64_t asleep_ms; /* the next pause */
 	bool paused;
 	bool complained;
 };
 
 static void on_door(uv_poll_t *h, int status, int events);
 static void on_again(uv_timer_t *h);
+static bool is_wanted(void *arg, const struct proc *p);
+static void on_returned(void *arg, struct proc *p, int fd);
 
 int
 dispatch_init(struct loop *l, struct err *e)
 {
 	struct dispatch *d = mem_calloc(1, sizeof(*d));
+	const struct recall_owner owner = {is_wanted, on_returned, d};
 
 	if (!d)
 		return err_set(e, -ENOMEM, "out of memory");
 	d->loop = l;
+	d->asleep_ms = ASLEEP_MS;
+	d->recall = recall_new(l, &owner);
+	if (!d->recall) {
+		mem_free(d);
+		return err_set(e, -ENOMEM, "out of memory");
+	}
 	(void)uv_timer_init(&l->uv, &d->again); /* cannot fail */
 	d->again.data = d;
 	l->dispatch = d;
@@ -114,7 +128,7 @@ next_for(
 		if (strcmp(p->app, app) != 0)
 			continue;
 		w = core_find_worker(d->loop->core, p->worker);
-		if (!w || !p->channel || p->take_deaf || !may_have_more(w))
+		if (!w || !p->channel || p->take_deaf || p->take_asleep || !may_have_more(w))
 			continue;
 		*ret_name = name_of(w->generation->launch, ls);
 		if (*ret_name)
@@ -128,7 +142,7 @@ leave_line(struct dispatch *d, struct proc *p)
 {
 	DL_DELETE2(d->waiting, p, take_prev, take_next);
 	p->take_prev = p->take_next = NULL;
-	p->takes = p->take_deaf = false;
+	p->takes = p->take_deaf = p->take_asleep = false;
 }
 
 /* --- doors ---------------------------------------------------------------------------------- */
@@ -259,12 +273,15 @@ send_to_next(struct dispatch *d, const char *app, const struct listener *ls, int
 
 		if (r == 0 || r == -ENOTCONN)
 			leave_line(d, p);
-		if (r == 0)
+		if (r == 0) {
+			p->sent_from = ls;
+			recall_sent(d->recall, p);
 			return true;
+		}
 		if (r == -ENOTCONN)
 			continue;
 		p->take_deaf = true;
-		try_again_in(d, DEAF_MS);
+		try_again_in(d, ASLEEP_MS);
 	}
 	return false;
 }
@@ -306,10 +323,18 @@ hand_held(struct dispatch *d)
 	}
 }
 
+/* A ping was sent to a worker that slept; once that is read, so is all before it. */
+static bool
+is_asleep(const struct proc *p)
+{
+	return p->take_asleep && p->channel && channel_has_unread(p->channel);
+}
+
 static void
 on_again(uv_timer_t *h)
 {
 	struct dispatch *d = h->data;
+	bool asleep = false;
 	struct proc *p;
 	int r = 0;
 
@@ -317,12 +342,43 @@ on_again(uv_timer_t *h)
 	DL_FOREACH2(d->waiting, p, take_next)
 	{
 		p->take_deaf = false;
+		p->take_asleep = is_asleep(p);
+		asleep = asleep || p->take_asleep;
 		if (r == 0)
 			r = make_doors(d, p);
 	}
 	if (r < 0)
 		pause_all(d, -r);
+	if (asleep)
+		try_again_in(d, d->asleep_ms);
+	d->asleep_ms = !asleep                        ? ASLEEP_MS
+	               : d->asleep_ms < ASLEEP_MAX_MS ? 2 * d->asleep_ms
+	                                              : ASLEEP_MAX_MS;
 	hand_held(d);
+	settle_doors(d);
+}
+
+static bool
+is_wanted(void *arg, const struct proc *p)
+{
+	const struct dispatch *d = arg;
+	const char *name;
+
+	return next_for(d, p->app, p->sent_from, &name) != NULL;
+}
+
+/* p asked, was sent this, and has not read it: the next has it, p is still the first in the line. */
+static void
+on_returned(void *arg, struct proc *p, int fd)
+{
+	struct dispatch *d = arg;
+
+	p->take_asleep = true;
+	if (!p->takes)
+		DL_PREPEND2(d->waiting, p, take_prev, take_next);
+	p->takes = true;
+	try_again_in(d, ASLEEP_MS);
+	hand_over(d, p->app, p->sent_from, fd);
 	settle_doors(d);
 }
 
@@ -393,8 +449,13 @@ dispatch_take(struct loop *l, struct proc *p)
 	struct door *o, *next;
 	int r;
 
-	if (!d || !w || w->generation->conf->balance != BALANCE_DISPATCH || p->takes)
+	if (!d || !w || w->generation->conf->balance != BALANCE_DISPATCH)
 		return false;
+	if (p->takes) {
+		dispatch_awake(l, p);
+		return false;
+	}
+	recall_forget(d->recall, p);
 	p->takes = true;
 	DL_APPEND2(d->waiting, p, take_prev, take_next);
 	r = make_doors(d, p);
@@ -415,11 +476,24 @@ dispatch_take(struct loop *l, struct proc *p)
 }
 
 void
+dispatch_awake(struct loop *l, struct proc *p)
+{
+	if (!p->take_asleep)
+		return;
+	p->take_asleep = false;
+	hand_held(l->dispatch);
+	settle_doors(l->dispatch);
+}
+
+void
 dispatch_forget(struct loop *l, worker_id worker)
 {
 	struct proc *p = procs_find(l, worker);
 
-	if (!l->dispatch || !p || !p->takes)
+	if (!l->dispatch || !p)
+		return;
+	recall_forget(l->dispatch->recall, p);
+	if (!p->takes)
 		return;
 	leave_line(l->dispatch, p);
 	settle_doors(l->dispatch);
@@ -484,5 +558,6 @@ dispatch_done(struct loop *l)
 		fd_close(&h->fd);
 		mem_free(h);
 	}
+	recall_free(d->recall);
 	uv_close((uv_handle_t *)&d->again, on_again_closed);
 }

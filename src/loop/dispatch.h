@@ -19,6 +19,8 @@ int dispatch_init(struct loop *l, struct err *e);
 /* The worker asks for one more connection. False: it asked before and has got none since, or its
  * app is none of this kind; nothing has changed then. */
 bool dispatch_take(struct loop *l, struct proc *p);
+/* It reads its channel, if that was in doubt. */
+void dispatch_awake(struct loop *l, struct proc *p);
 /* It drains, or is gone: what it asked for is not sent any more. */
 void dispatch_forget(struct loop *l, worker_id worker);
 /* A worker changed its state, or an app its listeners, or it is gone. Cheap. */

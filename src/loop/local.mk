@@ -46,6 +46,8 @@ src_loop_libloop_la_SOURCES = \
 	src/loop/ready.h \
 	src/loop/ring.c \
 	src/loop/ring.h \
+	src/loop/recall.c \
+	src/loop/recall.h \
 	src/loop/request.c \
 	src/loop/signals.c \
 	src/loop/signals.h \

@@ -280,7 +280,7 @@ proc_new(struct loop *l, worker_id worker)
 		return NULL;
 	p->loop = l;
 	p->worker = worker;
-	p->status_fd = -1;
+	p->status_fd = p->channel_number = -1;
 	HASH_ADD(by_worker, l->procs->by_worker, worker, sizeof(p->worker), p);
 	if (p->by_worker.tbl)
 		return p;

@@ -24,6 +24,7 @@ struct err;
 struct channel;
 struct readiness;
 struct output_source;
+struct listener;
 struct watch;
 struct probe;
 
@@ -42,9 +43,16 @@ struct proc {
 	struct output_source *output;
 	struct watch *watch;		/* NULL while nobody waits for its queue or its requests */
 	struct probe *probe;		/* NULL while the core asks nothing of it */
+	int channel_number;		/* of its end of the channel, -1 = not known */
+	ino_t channel_inode;
 	bool takes;			/* dispatch: waits for a connection ... */
-	bool take_deaf;			/* ... but does not read */
+	bool take_deaf;			/* ... but its channel takes none now, ... */
+	bool take_asleep;		/* ... or it does not read */
 	struct proc *take_prev, *take_next;
+	const struct listener *sent_from; /* where the last connection came from; compared only */
+	uint64_t sent_us;		/* recall: since when it may be unread; 0 = it is not */
+	unsigned sent_looks;		/* recall: in vain */
+	struct proc *sent_prev, *sent_next;
 	struct worker_report report;
 	struct rusage usage;		/* filled when it is reaped */
 	unsigned handles;		/* open libuv handles embedded here */

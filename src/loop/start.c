@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -175,6 +176,19 @@ workers_of(const struct loop *l, const char *app)
 	return a ? a->target_len : 0;
 }
 
+/* By which number the worker will know its end of the channel. */
+static void
+note_channel(struct proc *p, const struct spawn_spec *spec, int end)
+{
+	struct stat st;
+
+	for (int i = 0; i < spec->fds_len && fstat(end, &st) == 0; i++)
+		if (spec->fds[i] == end) {
+			p->channel_number = i;
+			p->channel_inode = st.st_ino;
+		}
+}
+
 /* Everything that may fail is done before the fork; ends that found an owner are -1 then. */
 static int
 prepare(struct loop *l, struct proc *p, const struct start_request *q, struct ends *x,
@@ -193,6 +207,7 @@ prepare(struct loop *l, struct proc *p, const struct start_request *q, struct en
 	    x->worker_out, x->worker_err, x->channel[1], x->line[1], p->notify_path, spec);
 	if (r < 0)
 		return r;
+	note_channel(p, spec, x->channel[1]);
 	*ret_what = "event loop";
 	channel = x->channel[0];
 	notify = x->notify;

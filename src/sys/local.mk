@@ -1,5 +1,7 @@
 noinst_LTLIBRARIES += src/sys/libsys.la
 src_sys_libsys_la_SOURCES = \
+	src/sys/borrow.c \
+	src/sys/borrow.h \
 	src/sys/conns.c \
 	src/sys/conns.h \
 	src/sys/cred.c \

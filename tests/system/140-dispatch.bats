@@ -19,6 +19,7 @@ web() {
 [app:web]
 command = python3 $PROGRAMS/take.py $*
 workers = $n
+directory = $T
 listen = 127.0.0.1:$PORT
 balance = dispatch
 ${KEYS:-ready = channel}
@@ -177,6 +178,50 @@ end_load() {
 	[ "$(cut -d' ' -f2 "$T/late")" != "$pid" ]
 	touch "$T/go.one" "$T/go.two"
 	retry_until 10 eval '[ -s "$T/one" ] || [ -s "$T/two" ]'
+	stop_master
+}
+
+@test "what a stopped worker asked for goes to the next, and the rest of its messages stays" {
+	local i
+
+	web 2
+	pid=$(worker 0)
+	kill -STOP "$pid"
+	ctl send web.0 1
+	# Both asked, so one of these is sent to the stopped one first.
+	ask 6
+	ctl send web.0 2
+	ask 6
+	[ "$(counts)" = "1 6" ]
+	kill -CONT "$pid"
+	retry_until 5 eval '[ "$(wc -l < "$T/heard.0")" = 2 ]'
+	[ "$(jq -r .data "$T/heard.0" | tr '\n' ' ')" = "1 2 " ]
+	retry_until 5 eval 'ask 4; [ "$(counts | wc -l)" = 2 ]'
+	[ "$(worker 0)" = "$pid" ]
+	[ "$(app .deaths)" = 0 ]
+	stop_master
+	[ "$MASTER_EXIT" = 0 ]
+}
+
+@test "while nobody else is free, it waits for the stopped one" {
+	web 1
+	kill -STOP "$(worker 0)"
+	client late
+	sleep 0.3	# longer than stall_after many times over
+	kill -CONT "$(worker 0)"
+	retry_until 10 test -s "$T/late"
+	ask 3
+	stop_master
+}
+
+@test "a stopped worker that is killed takes nothing with it" {
+	web 2
+	pid=$(worker 0)
+	kill -STOP "$pid"
+	ask 4
+	kill -KILL "$pid"
+	retry_until 20 serves_anew 0 "$pid"
+	retry_until 5 eval 'ask 4; [ "$(counts | wc -l)" = 2 ]'
 	stop_master
 }
 

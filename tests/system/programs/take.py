@@ -1,6 +1,6 @@
 """take.py [WORD...]: a worker for balance = dispatch in the simplest form: it asks the master for a
 connection, serves it, and asks for the next. While it serves, it gets nothing. It says ready on the
-channel and ends when it is told to drain or the channel ends.
+channel and ends when it is told to drain or the channel ends. Messages go to heard.SLOT.
 
 GET / answers with slot, pid and the name of the listener; /env with what was inherited; /wait?PATH
 as / once PATH exists, as a blocking call would, and makes PATH.here when it begins; every answer
@@ -106,5 +106,8 @@ for line in lines():
     elif line.startswith(b'{"brood":"drain"'):
         channel.sendall(b'{"brood":"stopping"}\n')
         break
+    elif line.startswith(b'{"brood":"message"'):
+        with open(f"heard.{SLOT}", "ab") as heard:
+            heard.write(line + b"\n")
     elif line.startswith(b'{"brood":"ping"'):
         channel.sendall(line.replace(b"ping", b"pong") + b"\n")
