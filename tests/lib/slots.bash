@@ -32,6 +32,11 @@ death() {
 	ctl why "web.$1" --json | jq -r ".slots[0].obituaries[0]$2"
 }
 
+# death_of SLOT PID FILTER: the obituary of that process.
+death_of() {
+	ctl why "web.$1" --json | jq -r ".slots[0].obituaries[]|select(.pid == $2)|$3"
+}
+
 app_is() {
 	[ "$(app "$1")" = "$2" ]
 }

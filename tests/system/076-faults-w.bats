@@ -72,7 +72,8 @@ fault() {
 	say 1 "$2"
 	retry_until 10 serves_anew 1 "$old"
 	[ "$(worker 0)" = "$other" ]
-	[ "$(death 1 '|[.pid, .cause, .code]|map(tostring)|join(" ")')" = "$old protocol 0" ]
+	# It leaves at once, so that the replacement that was on its way starts anew in its place.
+	[ "$(death_of 1 "$old" '[.cause, .code]|map(tostring)|join(" ")')" = "protocol 0" ]
 	ctl why web.1 > "$T/why"
 	grep -q "$1" "$T/why" || {
 		cat "$T/why"
