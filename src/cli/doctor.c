@@ -34,9 +34,8 @@ static const char *const verdicts[VERDICT_MAX] = {
 
 enum part { PART_MACHINE, PART_CONFIGURATION, PART_MASTER, PART_MAX };
 
-static const char *const parts[PART_MAX] = {[PART_MACHINE] = "machine",
-    [PART_CONFIGURATION] = "configuration",
-    [PART_MASTER] = "master"};
+static const char *const parts[PART_MAX] = {
+    [PART_MACHINE] = "machine", [PART_CONFIGURATION] = "configuration", [PART_MASTER] = "master"};
 
 /* One line, or with cost and remedy three. */
 struct finding {
@@ -58,9 +57,8 @@ struct doctor {
 /* --- findings ------------------------------------------------------------------------------ */
 
 /* The text of found; the rest is added by those below. NULL without memory. */
-static struct finding *
-add(struct doctor *d, enum part part, const char *name, enum verdict verdict, const char *fmt, ...)
-    __attribute__((format(printf, 5, 6)));
+static struct finding *add(struct doctor *d, enum part part, const char *name, enum verdict verdict,
+    const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 
 static struct finding *
 add(struct doctor *d, enum part part, const char *name, enum verdict verdict, const char *fmt, ...)
@@ -144,20 +142,20 @@ static const struct advice {
     {FEATURE_PIDFD_OPEN, VERDICT_MISSING, false,
         "brood shutdown returns when the master has hung up, a moment before its process is gone",
         "Linux 5.3 or later"},
-    {FEATURE_PIDFD_EXIT, VERDICT_MISSING, false,
-        "nothing: the master reaps its children itself", "Linux 6.15 or later"},
+    {FEATURE_PIDFD_EXIT, VERDICT_MISSING, false, "nothing: the master reaps its children itself",
+        "Linux 6.15 or later"},
     {FEATURE_PIDFD_GETFD, VERDICT_LIMITED, false,
         "drain = quiet lists all connections of the machine, some 100 us for each thousand, each "
         "time that it looks",
         "Linux 5.6 or later; a seccomp filter may forbid it, for a container: CAP_SYS_PTRACE"},
-    {FEATURE_PEER_PIDFD, VERDICT_MISSING, false,
-        "nothing: workers are known by their descriptors", "Linux 6.5 or later"},
+    {FEATURE_PEER_PIDFD, VERDICT_MISSING, false, "nothing: workers are known by their descriptors",
+        "Linux 6.5 or later"},
     {FEATURE_CGROUP_SPAWN, VERDICT_MISSING, false,
         "what a worker leaves behind is found by its session and its environment, not by a control "
         "group of its own",
         "a delegated control group (v2): Delegate=yes in a unit of systemd"},
-    {FEATURE_CGROUP_KILL, VERDICT_MISSING, false,
-        "as above: it is killed process by process", "Linux 5.14 or later, and the same"},
+    {FEATURE_CGROUP_KILL, VERDICT_MISSING, false, "as above: it is killed process by process",
+        "Linux 5.14 or later, and the same"},
     {FEATURE_CORE_DUMPS, VERDICT_LIMITED, false,
         "a worker that is aborted, by watchdog or after stop_timeout, leaves no core file",
         "limit_core = unlimited in brood.conf(5), below the hard limit (ulimit -Hc); where it goes "
@@ -233,10 +231,10 @@ judge_nofile(struct doctor *d, const struct needs *needs)
 		           f->most, needs->descriptors, needs->workers),
 		    true, "not all workers can be started",
 		    "LimitNOFILE= of a unit, ulimit -n, or fewer workers");
-	} else if (needs &&
-	           (needs->sockets > f->most / 2 || needs->descriptors > f->most)) {
+	} else if (needs && (needs->sockets > f->most / 2 || needs->descriptors > f->most)) {
 		advise(add(d, PART_MACHINE, name, VERDICT_LIMITED,
-		           "the hard limit is %" PRIu64 ", and two sockets for each slot make %" PRIu64,
+		           "the hard limit is %" PRIu64
+		           ", and two sockets for each slot make %" PRIu64,
 		           f->most, needs->descriptors),
 		    false, "balance = even, sticky and cpu are one shared socket",
 		    "LimitNOFILE= of a unit, ulimit -n, or fewer workers");
@@ -260,8 +258,8 @@ judge_feature(struct doctor *d, enum feature_id id)
 	if (f->answer == FEATURE_YES || !a)
 		(void)add(d, PART_MACHINE, feature_name(id), VERDICT_OK, "%s", f->text);
 	else if (f->answer == FEATURE_NO)
-		advise(add(d, PART_MACHINE, feature_name(id), a->verdict, "%s", f->text), a->essential,
-		    a->cost, remedy);
+		advise(add(d, PART_MACHINE, feature_name(id), a->verdict, "%s", f->text),
+		    a->essential, a->cost, remedy);
 	else
 		/* What can't be found out is no proof that it is missing. */
 		advise(add(d, PART_MACHINE, feature_name(id), VERDICT_LIMITED,
@@ -434,7 +432,8 @@ look_at_status(struct doctor *d, const json_t *status)
 	f = add(d, PART_MASTER, text_of(status, "name"),
 	    strcmp(version, PACKAGE_VERSION) == 0 ? VERDICT_OK : VERDICT_LIMITED,
 	    "pid %lld, brood %s", (long long)number_of(status, "pid"), version);
-	advise(f, false, "this brood is " PACKAGE_VERSION ": one of both is of another installation",
+	advise(f, false,
+	    "this brood is " PACKAGE_VERSION ": one of both is of another installation",
 	    "start the master again, when it may be");
 	json_array_foreach(json_object_get(status, "apps"), i, app)
 	{
@@ -506,11 +505,11 @@ print_finding(const struct term *t, const struct finding *f)
 {
 	const char *verdict = verdicts[f->verdict];
 
-	printf("%s%-8s%s ", term_on(t->color, term_state_tint(verdict)), verdict,
-	    term_off(t->color));
+	printf(
+	    "%s%-8s%s ", term_on(t->color, term_state_tint(verdict)), verdict, term_off(t->color));
 	term_put(stdout, f->name);
-	printf("%*s ", (int)(strlen(f->name) < NAME_COLUMNS ? NAME_COLUMNS - strlen(f->name) : 0),
-	    "");
+	printf(
+	    "%*s ", (int)(strlen(f->name) < NAME_COLUMNS ? NAME_COLUMNS - strlen(f->name) : 0), "");
 	term_put(stdout, str_text(&f->found));
 	printf("%s\n", f->essential ? " (essential)" : "");
 	if (f->cost.len > 0)
@@ -593,18 +592,17 @@ print_json(const struct doctor *d, const struct tally *tally)
 	for (size_t i = 0; i < d->len; i++) {
 		const struct finding *f = &d->items[i];
 
-		(void)json_array_append_new(checks,
-		    json_pack("{s:s, s:s, s:s, s:b, s:o, s:o, s:o}", "part", parts[f->part], "name", f->name,
-		        "answer", verdicts[f->verdict], "essential", f->essential, "found",
-		        text_or_null(&f->found), "cost", text_or_null(&f->cost), "remedy",
-		        text_or_null(&f->remedy)));
+		(void)json_array_append_new(
+		    checks, json_pack("{s:s, s:s, s:s, s:b, s:o, s:o, s:o}", "part", parts[f->part],
+		                "name", f->name, "answer", verdicts[f->verdict], "essential",
+		                f->essential, "found", text_or_null(&f->found), "cost",
+		                text_or_null(&f->cost), "remedy", text_or_null(&f->remedy)));
 	}
 	doc = json_pack("{s:b, s:s, s:i, s:i, s:o, s:{s:i, s:i, s:i, s:i}}", "ok",
-	    tally->essential == 0, "kernel", u.release, "uid", (int)geteuid(), "cpus",
-	    (int)d->cpus, "checks", checks, "summary", verdicts[VERDICT_OK],
-	    (int)tally->of[VERDICT_OK], verdicts[VERDICT_LIMITED], (int)tally->of[VERDICT_LIMITED],
-	    verdicts[VERDICT_MISSING], (int)tally->of[VERDICT_MISSING], "essential",
-	    (int)tally->essential);
+	    tally->essential == 0, "kernel", u.release, "uid", (int)geteuid(), "cpus", (int)d->cpus,
+	    "checks", checks, "summary", verdicts[VERDICT_OK], (int)tally->of[VERDICT_OK],
+	    verdicts[VERDICT_LIMITED], (int)tally->of[VERDICT_LIMITED], verdicts[VERDICT_MISSING],
+	    (int)tally->of[VERDICT_MISSING], "essential", (int)tally->essential);
 	(void)cli_print_json(d->cli, doc, false);
 	json_decref(doc);
 }

@@ -35,7 +35,8 @@ print_state(const struct cli *cli, const char *app, const json_t *slot)
 	if (stalled) {
 		state = "stalled";
 		reason = text_of(worker, "reason");
-	} else if (json_is_true(json_object_get(slot, "drained")) && strcmp(state, "resting") == 0) {
+	} else if (json_is_true(json_object_get(slot, "drained")) &&
+	           strcmp(state, "resting") == 0) {
 		state = "drained";
 	}
 	printf("%s", term_on(t->color, TINT_BOLD));
@@ -223,9 +224,9 @@ print_why(const struct cli *cli, const json_t *why)
 
 	json_array_foreach(slots, i, slot)
 	{
-		bool serves = strcmp(text_of(slot, "state"), "serving") == 0 &&
-		              strcmp(text_of(json_object_get(slot, "worker"), "state"),
-		                  "stalled") != 0;
+		bool serves =
+		    strcmp(text_of(slot, "state"), "serving") == 0 &&
+		    strcmp(text_of(json_object_get(slot, "worker"), "state"), "stalled") != 0;
 		if (json_array_size(slots) == 1 || !serves || has_death(slot)) {
 			if (i > 0)
 				(void)putchar('\n');

@@ -80,7 +80,8 @@ cmd_probe(struct cli *cli)
 
 	if (cli->args_len > 1 && !is_path(cli->args[1]))
 		return cli_fail(cli, CLI_USAGE,
-		    "\"%s\" is no path: it begins with a slash, and blanks and the like are written "
+		    "\"%s\" is no path: it begins with a slash, and blanks and the like are "
+		    "written "
 		    "as %%XX",
 		    cli->args[1]);
 	app = cli_take_target(cli, &slot);

@@ -103,8 +103,7 @@ add_note(struct table *tb, const json_t *slot, const json_t *worker)
 #define STATUS_ROOM 120
 static const struct column columns_before[] = {{"APP", false, false}, {"SLOT", true, false},
     {"PID", true, false}, {"STATE", false, false}, {"GEN", true, false}, {"UPTIME", true, false},
-    {"RESTARTS", true, false}, {"RSS", true, false}, {"LAG", true, false},
-    {"CONNS", true, false}};
+    {"RESTARTS", true, false}, {"RSS", true, false}, {"LAG", true, false}, {"CONNS", true, false}};
 static const struct column columns_ways[] = {{"TIER", false, false}, {"QUEUE", true, false},
     {"TAKEN", true, false}, {"STALLS", true, false}};
 static const struct column columns_after[] = {{"STATUS", false, true}};

@@ -47,10 +47,8 @@ static const char *const readies[] = {[READY_AUTO] = "auto",
     [READY_TCP] = "tcp",
     [READY_HTTP] = "http",
     [READY_MAX] = NULL};
-static const char *const drains[] = {[DRAIN_AUTO] = "auto",
-    [DRAIN_SELF] = "self",
-    [DRAIN_QUIET] = "quiet",
-    [DRAIN_MAX] = NULL};
+static const char *const drains[] = {
+    [DRAIN_AUTO] = "auto", [DRAIN_SELF] = "self", [DRAIN_QUIET] = "quiet", [DRAIN_MAX] = NULL};
 static const char *const restarts[] = {[RESTART_ALWAYS] = "always",
     [RESTART_ON_FAILURE] = "on-failure",
     [RESTART_NEVER] = "never",

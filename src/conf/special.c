@@ -236,8 +236,7 @@ parse_http_path(const struct value *v, char **ret_path)
 		return value_error(v,
 		    "write http: and a path, such as http:/healthz; the address is the app's own");
 	if (path[n] != '\0')
-		return value_error(v,
-		    "at character %zu: not allowed in a path; write it as %%XX",
+		return value_error(v, "at character %zu: not allowed in a path; write it as %%XX",
 		    strlen("http:") + n + 1);
 	if (n > HTTP_PATH_MAX)
 		return value_error(v, "the path is longer than %d characters", HTTP_PATH_MAX);

@@ -94,8 +94,8 @@ START_TEST(workers_are_counted_as_the_master_counts)
 		needs_of(text, 4, &n);
 		app.workers_auto = strncmp(written[i], "auto", 4) == 0;
 		app.workers_mul = strchr(written[i], '*') ? 2 : 1;
-		app.workers_add = (int)strtol(strpbrk(written[i], "+-") ? strpbrk(written[i], "+-") : "0",
-		    NULL, 10);
+		app.workers_add = (int)strtol(
+		    strpbrk(written[i], "+-") ? strpbrk(written[i], "+-") : "0", NULL, 10);
 		app.workers_n = (unsigned)strtoul(written[i], NULL, 10);
 		ck_assert_msg(n.workers == conf_app_workers(&app, 4), "%s: %llu", written[i],
 		    (unsigned long long)n.workers);

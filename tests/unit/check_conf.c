@@ -283,14 +283,16 @@ static const struct fault faults[] = {
         "b.conf:4:11: balance = kernel is for TCP, and [app:web] has no TCP address"},
     {"sticky without TCP", APP "listen = unix:/x\nbalance = sticky\n",
         "b.conf:4:11: balance = sticky is for TCP, and [app:web] has no TCP address"},
-    {"cpu without TCP", APP "balance = cpu\n", "b.conf:3:11: balance = cpu is for TCP, and [app:we"},
+    {"cpu without TCP", APP "balance = cpu\n",
+        "b.conf:3:11: balance = cpu is for TCP, and [app:we"},
     {"dispatch without connections", APP "listen = udp:*:53\nbalance = dispatch\n",
         "b.conf:4:11: balance = dispatch hands over connections, and [app:web] has no address that "
         "takes any; add a listen, TCP or UNIX\n"},
     {"dispatch to stdin", APP "listen = *:1\nbalance = dispatch\ntake = stdin\n",
         "b.conf:5:8: take = stdin, but with balance = dispatch workers get connections over their "
         "channel, and no listener; write take = fds\n"},
-    {"ready by a connection that can't be sent", APP "listen = *:1\nbalance = shared\nready = tcp\n",
+    {"ready by a connection that can't be sent",
+        APP "listen = *:1\nbalance = shared\nready = tcp\n",
         "b.conf:5:9: ready = tcp needs a worker that can be addressed: balance = even, sticky or "
         "cpu and a TCP listen\n"},
     {"ready by a connection that can't be sent", APP "listen = unix:/x\nready = http:/y\n",

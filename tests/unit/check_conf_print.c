@@ -95,8 +95,8 @@ static const char *const lines[] = {
     "restart_delay_max = 1h", "restart_limit = 3/90s", "restart_limit = none", "crash_burst = 0",
     "crash_refill = 3", "max_surge = 4", "max_unavailable = 2", "max_generations = 3",
     "stall_after = 1s", "watchdog = 90s", "probe = none", "probe_interval = 1500ms",
-    "probe_timeout = 1m", "probe_failures = 1", "message_max = 1M", "orphans = leave", "log = file:/a b $HOME", "log = none",
-    "log_line_max = 200", "log_overflow = drop"};
+    "probe_timeout = 1m", "probe_failures = 1", "message_max = 1M", "orphans = leave",
+    "log = file:/a b $HOME", "log = none", "log_line_max = 200", "log_overflow = drop"};
 #define LINES (sizeof(lines) / sizeof(lines[0]))
 
 static size_t
@@ -373,7 +373,8 @@ END_TEST
 int
 main(void)
 {
-	const TTest *const tests[] = {what_needs_a_steered_address_prints_back, any_mixture_of_keys_prints_back, secrets_are_not_shown,
+	const TTest *const tests[] = {what_needs_a_steered_address_prints_back,
+	    any_mixture_of_keys_prints_back, secrets_are_not_shown,
 	    the_sample_loads_also_with_every_key_turned_on, every_default_is_written_as_it_prints,
 	    the_list_of_keys_has_six_columns, c7_what_differs_is_named, references_are_counted,
 	    f6_memory_ends_anywhere_in_a_good_file, f6_memory_ends_anywhere_in_a_bad_file,
