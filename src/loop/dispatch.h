@@ -21,8 +21,10 @@ int dispatch_init(struct loop *l, struct err *e);
 bool dispatch_take(struct loop *l, struct proc *p);
 /* It reads its channel, if that was in doubt. */
 void dispatch_awake(struct loop *l, struct proc *p);
-/* It drains, or is gone: what it asked for is not sent any more. */
-void dispatch_forget(struct loop *l, worker_id worker);
+/* It drains: what it asked for is not sent any more. */
+void dispatch_leaves(struct loop *l, worker_id worker);
+/* Its process is gone. */
+void dispatch_forget(struct loop *l, struct proc *p);
 /* A worker changed its state, or an app its listeners, or it is gone. Cheap. */
 void dispatch_settle(struct loop *l);
 void dispatch_done(struct loop *l);

@@ -13,6 +13,8 @@ src_loop_libloop_la_SOURCES = \
 	src/loop/dial.h \
 	src/loop/dispatch.c \
 	src/loop/dispatch.h \
+	src/loop/doors.c \
+	src/loop/doors.h \
 	src/loop/environment.c \
 	src/loop/environment.h \
 	src/loop/follow.c \

@@ -11,6 +11,7 @@
  *   start.c    one worker from a wish to a process
  *   channel.c  the socketpair of a worker: frames in, queue out
  *   dispatch.c connections that the master accepts and hands over
+ *   doors.c    where it accepts them
  *   recall.c   those that a worker does not read, taken back
  *   ready.c    NOTIFY_SOCKET and fd:N of a worker
  *   throttle.c tokens for descriptors that talk too much

@@ -170,7 +170,7 @@ perform(struct loop *l, const struct action *a)
 		procs_signal(l, a);
 		break;
 	case ACTION_DRAIN:
-		dispatch_forget(l, a->worker);
+		dispatch_leaves(l, a->worker);
 		p = procs_find(l, a->worker);
 		if (p)
 			channel_send_drain(p->channel, a->drain.deadline_ms);

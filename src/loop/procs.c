@@ -247,7 +247,7 @@ proc_close(struct proc *p)
 {
 	struct procs *ps = p->loop->procs;
 
-	dispatch_forget(p->loop, p->worker);
+	dispatch_forget(p->loop, p);
 	ring_forget(p->loop, p->worker);
 	watch_end(p);
 	probe_end(p);

@@ -97,8 +97,7 @@ on_timer(uv_timer_t *h)
 	struct proc *p, *next;
 
 	r->armed_us = UINT64_MAX;
-	DL_FOREACH_SAFE2(r->sent, p, next, sent_next)
-	{
+	DL_FOREACH_SAFE2 (r->sent, p, next, sent_next) {
 		if (due_us(r, p) > now_us)
 			continue;
 		recall_forget(r, p);
@@ -110,8 +109,8 @@ on_timer(uv_timer_t *h)
 			look_again(r, p, now_us);
 	}
 	/* The list is short: those that were found to have read are gone from it. */
-	DL_FOREACH2(r->sent, p, sent_next)
-	arm(r, due_us(r, p));
+	DL_FOREACH2 (r->sent, p, sent_next)
+		arm(r, due_us(r, p));
 }
 
 void
