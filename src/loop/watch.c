@@ -26,6 +26,7 @@
 #define EMPTY_FOR_US   (10 * 1000)
 #define QUIET_LOOK_MS  5
 #define QUIET_LOOKS    2 /* in a row */
+#define FRESH_RTOS     2 /* a request on its way may be lost once, and be sent again */
 #define COST_FACTOR    10 /* a look may take a tenth of our time */
 
 struct watch {
@@ -204,6 +205,21 @@ look_whether_empty(struct watch *x, const struct worker *w)
 
 /* --- quiet ---------------------------------------------------------------------------------- */
 
+/* A connection that the worker took a moment ago, on which nobody has spoken: its client was sent
+ * here before the others were sent elsewhere, and its request is on its way (a round trip is enough,
+ * which loopback hides). */
+static bool
+has_fresh(const struct quiet *q)
+{
+	for (size_t i = 0; i < q->seen_len; i++) {
+		const struct quiet_conn *c = &q->seen[i];
+
+		if (c->received == 0 && c->sent == 0 && c->heard_ms < FRESH_RTOS * c->rto_ms)
+			return true;
+	}
+	return false;
+}
+
 static void
 look_whether_quiet(struct watch *x, const struct worker *w)
 {
@@ -223,7 +239,7 @@ look_whether_quiet(struct watch *x, const struct worker *w)
 	}
 	/* One that takes several calls says nothing before its end. */
 	if (!x->quiet.look)
-		x->quiet_looks = busy == 0 ? x->quiet_looks + 1 : 0;
+		x->quiet_looks = busy == 0 && !has_fresh(&x->quiet) ? x->quiet_looks + 1 : 0;
 	if (x->quiet_looks >= QUIET_LOOKS || len == 0) {
 		finish(x, false);
 		return;

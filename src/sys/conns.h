@@ -45,6 +45,7 @@ struct quiet_conn {
 	uint32_t inode;
 	uint32_t unread, unsent; /* bytes that we did not read, that the network did not take yet */
 	uint32_t spoke_ms, heard_ms; /* ago; both count from its beginning at first, in 4 ms steps */
+	uint32_t rto_ms; /* after which what is lost is sent again, as far as this side knows */
 	uint64_t sent, received; /* bytes since its beginning */
 	bool inside; /* the verdict */
 	bool guessed; /* it is "inside" only for want of a look before */

@@ -148,6 +148,7 @@ add_conn(struct quiet_look *k, uint32_t inode, const struct tcp_info *info, uint
 	    .unsent = info->tcpi_notsent_bytes,
 	    .spoke_ms = info->tcpi_last_data_sent,
 	    .heard_ms = info->tcpi_last_data_recv,
+	    .rto_ms = info->tcpi_rto / 1000,
 	    .sent = info->tcpi_bytes_sent,
 	    .received = info->tcpi_bytes_received > end ? info->tcpi_bytes_received - end : 0,
 	};

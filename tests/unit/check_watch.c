@@ -126,6 +126,22 @@ START_TEST(a_shared_socket_is_not_waited_for)
 }
 END_TEST
 
+/* What it was connected for may be on its way still. */
+START_TEST(a_fresh_connection_holds_it_for_a_while)
+{
+	uint64_t began_us = clock_now_us();
+	int client = fake_loop_connect(&f, 1, 0), taken = take(1, 0);
+
+	watch_worker(1, WATCH_QUIET);
+	comes_out(1, EVENT_QUIET);
+	ck_assert(!f.last.quiet.unknown);
+	/* Twice the least time after which the kernel sends again, but for its 4 ms steps. */
+	ck_assert_uint_ge(clock_now_us() - began_us, (2 * 200 - 10) * 1000);
+	ck_assert_int_eq(close(client), 0);
+	ck_assert_int_eq(close(taken), 0);
+}
+END_TEST
+
 START_TEST(a_request_inside_holds_it)
 {
 	int client = fake_loop_connect(&f, 1, 0), taken = take(1, 0);
@@ -173,6 +189,7 @@ main(void)
 	tcase_add_test(tcase, what_waits_at_its_seat_holds_it);
 	tcase_add_test(tcase, no_more_is_no_more);
 	tcase_add_test(tcase, a_shared_socket_is_not_waited_for);
+	tcase_add_test(tcase, a_fresh_connection_holds_it_for_a_while);
 	tcase_add_test(tcase, a_request_inside_holds_it);
 	tcase_add_test(tcase, who_is_gone_can_not_be_asked);
 	suite_add_tcase(suite, tcase);
