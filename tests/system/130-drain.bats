@@ -220,6 +220,22 @@ END
 	[ "$MASTER_EXIT" = 0 ]
 }
 
+@test "a terminal that changes its size drains nothing" {
+	need script
+	NAME=term
+	script -qec "exec brood run -i term -n 1 -l 127.0.0.1:$PORT -- $top_builddir/brood-hello" \
+		/dev/null >> "$LOG" 2>&1 < /dev/null 3>&- &
+	PIDS+=("$!")
+	retry_until 20 all_ready
+	master=$(ctl status --json | jq .pid)
+	kill -WINCH "$master"
+	run -0 ctl status
+	[ "$(events_of drained)" = 0 ]
+	[ "$(get /healthz)" = ok ]
+	kill -HUP "$master"
+	retry_until 20 ended "$master"
+}
+
 @test "a reload, a restart and a start end it" {
 	need ss
 	web_conf 2
