@@ -82,10 +82,12 @@ waitset_group_free(struct waitset_group *g)
 	if (!g)
 		return;
 	for (unsigned i = 0; i < g->len; i++) {
-		struct member *m, *next;
+		while (g->slots[i]) {
+			struct member *m = g->slots[i];
 
-		LL_FOREACH_SAFE(g->slots[i], m, next)
-		member_free(m);
+			LL_DELETE(g->slots[i], m);
+			member_free(m);
+		}
 	}
 	mem_free(g->slots);
 	mem_free(g->alone);
