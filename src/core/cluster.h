@@ -91,6 +91,7 @@ struct worker {
 	unsigned queue_len; /* of its seat, when last looked at */
 	uint64_t queue_since_us; /* that queue has not got shorter since; 0 = it is empty */
 	uint64_t stalled_us; /* since when; 0 = it is not */
+	bool told; /* this stall was told of, so its end is */
 	bool silent; /* STALLED because a ping was not answered, not for its queue */
 	bool probing; /* ACTION_PROBE is out and not answered */
 	unsigned probe_failures; /* in a row */
@@ -120,6 +121,8 @@ struct slot {
 	unsigned seat; /* the one in use: of current, or of the last one */
 	bool drained; /* by an operator: wants no worker until resumed */
 	uint64_t stalls;
+	uint64_t stall_told_us; /* when a stall was last told of */
+	uint64_t stalls_untold; /* since then */
 	unsigned queued[2]; /* looks in a row in which that seat's queue was not empty */
 	struct backoff backoff;
 	struct timer timer; /* SLOT_BACKOFF: next start */

@@ -66,22 +66,72 @@ stall_end(struct worker *w)
 
 /* --- stalled and back ---------------------------------------------------------------------- */
 
+/* A program that serves one request after the other is stalled, so to speak, many times a second:
+ * gone round each time, but not told of. */
+static bool
+is_worth_telling(struct slot *s)
+{
+	uint64_t now_us = s->app->core->now_us;
+
+	if (s->stall_told_us != 0 && now_us < s->stall_told_us + CORE_STALL_TELL_MS * 1000) {
+		s->stalls_untold++;
+		return false;
+	}
+	s->stall_told_us = now_us;
+	return true;
+}
+
+static void
+tell_stalled(struct worker *w, const char *reason)
+{
+	struct slot *s = w->slot;
+
+	if (s->stalls_untold > 0)
+		note_worker(w, NOTE_STALLED, true, "%s (as %llu times before)", reason,
+		    (unsigned long long)s->stalls_untold);
+	else
+		note_worker(w, NOTE_STALLED, true, "%s", reason);
+	s->stalls_untold = 0;
+}
+
+/* When the watchdog's patience ends, from the beginning of the stall; 0 = never. */
+static uint64_t
+patience_ms(const struct worker *w)
+{
+	uint64_t ms = w->generation->conf->watchdog_ms;
+
+	return w->silent ? ms - ms / 2 : ms;
+}
+
+static void
+arm_patience(struct worker *w)
+{
+	uint64_t ms = patience_ms(w), age_ms = (w->app->core->now_us - w->stalled_us) / 1000;
+
+	if (!w->told && (ms == 0 || ms > CORE_STALL_LONG_MS))
+		arm_check(w, CORE_STALL_LONG_MS);
+	else if (ms > 0)
+		arm_check(w, ms > age_ms ? ms - age_ms : 0);
+	else
+		timer_drop(&w->app->core->timers, &w->check);
+}
+
 static void
 become_stalled(struct worker *w, bool silent, const char *reason)
 {
 	struct core *c = w->app->core;
-	uint64_t watchdog_ms = w->generation->conf->watchdog_ms;
 
+	w->told = is_worth_telling(w->slot);
 	if (!worker_set_state(w, WORKER_STALLED, reason))
 		return;
-	note_worker(w, NOTE_STALLED, true, "%s", reason);
+	if (w->told)
+		tell_stalled(w, reason);
 	w->slot->stalls++;
 	w->silent = silent;
 	w->stalled_us = c->now_us;
 	if (!silent)
 		worker_probe(w, PROBE_ACCEPT);
-	if (watchdog_ms > 0)
-		arm_check(w, silent ? watchdog_ms - watchdog_ms / 2 : watchdog_ms);
+	arm_patience(w);
 }
 
 static void
@@ -94,7 +144,9 @@ recover(struct worker *w, const char *how)
 	text_format(text, "%s after %s", how, age);
 	if (!worker_set_state(w, WORKER_READY, text))
 		return;
-	note_worker(w, NOTE_RECOVERED, false, "%s", text);
+	if (w->told)
+		note_worker(w, NOTE_RECOVERED, false, "%s", text);
+	w->told = false;
 	if (w->probing)
 		worker_probe(w, PROBE_NONE);
 	w->stalled_us = w->queue_since_us = 0;
@@ -309,6 +361,14 @@ stall_on_alive(struct worker *w)
 		w->pinged = false;
 }
 
+static bool
+is_out_of_patience(const struct worker *w)
+{
+	uint64_t ms = patience_ms(w);
+
+	return ms > 0 && w->app->core->now_us >= w->stalled_us + ms * 1000;
+}
+
 void
 stall_on_check(struct worker *w)
 {
@@ -325,6 +385,10 @@ stall_on_check(struct worker *w)
 		units_format_age_ms(watchdog_ms / 2, limit, sizeof(limit));
 		text_format(text, "has not answered a ping for %s", limit);
 		become_stalled(w, true, text);
+	} else if (w->state == WORKER_STALLED && !is_out_of_patience(w)) {
+		w->told = true;
+		tell_stalled(w, w->reason);
+		arm_patience(w);
 	} else if (w->state == WORKER_STALLED) {
 		units_format_age_ms(watchdog_ms, limit, sizeof(limit));
 		text_format(text, "%s for %s (watchdog)",

@@ -37,7 +37,9 @@ worker_set_state(struct worker *w, enum worker_state to, const char *reason)
 		    worker_state_to_string(w->state), worker_state_to_string(to), reason);
 		return false;
 	}
-	slot_remember(w->slot, true, (int)w->state, (int)to, w, w->cause, reason);
+	/* Of a worker that stalls all the time the history keeps what was told. */
+	if (w->told || !(to == WORKER_STALLED || (serves && to == WORKER_READY)))
+		slot_remember(w->slot, true, (int)w->state, (int)to, w, w->cause, reason);
 	act = action_push_worker(w, ACTION_TRANSITION);
 	act->transition.of_worker = true;
 	act->transition.from = (int)w->state;

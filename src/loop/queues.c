@@ -372,6 +372,8 @@ tell_rescue(struct app_queues *q, const struct action *a, const struct app *app,
 	};
 	uint64_t now = s ? s->stalls + 1 : 1;
 
+	if (w && w->state == WORKER_STALLED && !w->told)
+		return; /* it stalls all the time */
 	if (q->look.slots[a->slot].told == now)
 		return;
 	q->look.slots[a->slot].told = now;

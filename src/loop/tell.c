@@ -97,9 +97,7 @@ tell_transition(struct loop *l, const struct action *a)
 		from = slot_state_to_string(a->transition.from);
 		to = slot_state_to_string(a->transition.to);
 	}
-	/* That a worker stalled or recovered is said by notes as well. */
-	if (!event || (a->transition.of_worker && a->transition.from == WORKER_STALLED &&
-	                  a->transition.to == WORKER_READY)) {
+	if (!event) {
 		event = a->transition.of_worker ? "worker_state" : "slot_state";
 		level = LOG_LEVEL_DEBUG;
 	}
