@@ -242,20 +242,38 @@ children_by_list(pid_t *pids, size_t max)
 	return read_pids(path, pids, max);
 }
 
-/* Parent of a process by /proc/PID/stat. The name in parentheses is chosen by the process and
- * may hold anything, so the fields are counted from its last ')'. */
-static pid_t
-parent_of(const char *pid)
+/* State and parent of a process by /proc/PID/stat. The name in parentheses is chosen by the process
+ * and may hold anything, so the fields are counted from its last ')'. */
+static bool
+read_stat(const char *pid, char *ret_state, pid_t *ret_parent)
 {
-	char path[64], text[512], state;
+	char path[64], text[512];
 	const char *after;
-	int parent;
 
 	(void)snprintf(path, sizeof(path), "/proc/%.20s/stat", pid);
 	if (read_small(path, text, sizeof(text)) <= 0)
-		return -1;
+		return false;
 	after = strrchr(text, ')');
-	return after && sscanf(after + 1, " %c %d", &state, &parent) == 2 ? parent : -1;
+	return after && sscanf(after + 1, " %c %d", ret_state, ret_parent) == 2;
+}
+
+static pid_t
+parent_of(const char *pid)
+{
+	pid_t parent;
+	char state;
+
+	return read_stat(pid, &state, &parent) ? parent : -1;
+}
+
+bool
+proc_has_ended(pid_t pid)
+{
+	char name[24], state;
+	pid_t parent;
+
+	(void)snprintf(name, sizeof(name), "%d", (int)pid);
+	return !read_stat(name, &state, &parent) || state == 'Z' || state == 'X';
 }
 
 static int

@@ -21,6 +21,8 @@ int proc_children(pid_t *pids, size_t max);
 /* Living descendants of process pid, however deep: at most max into pids; the count, or a negative
  * errno. Those that were re-parented to somebody above it are not found. */
 int proc_descendants(pid_t pid, pid_t *pids, size_t max);
+/* Whether process pid is a zombie, or not there. */
+bool proc_has_ended(pid_t pid);
 /* Whether the environment that process pid was started with has exactly "name=value".
  * 1, 0, or a negative errno (gone, not ours, no /proc). */
 int proc_environ_has(pid_t pid, const char *name, const char *value);

@@ -324,21 +324,24 @@ look_at_list(struct quiet_look *k)
 
 /* --- the descriptors ----------------------------------------------------------------------- */
 
-/* A descendant that has ended holds nothing; the worker itself ought to be there. */
+/* A descendant that has ended holds nothing, though its directory may be there still, for root
+ * alone; the worker itself ought not to have ended. */
 static int
 open_process(struct quiet_look *k)
 {
 	pid_t pid = k->pids[k->pids_at];
 	char path[64];
+	int error;
 
 	k->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 	(void)snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
 	k->fds = opendir(path);
 	if (k->fds)
 		return 0;
-	if (errno == ENOENT || errno == ESRCH)
+	error = -errno;
+	if (proc_has_ended(pid))
 		return k->pids_at == 0 ? -ESRCH : 0;
-	return -errno;
+	return error;
 }
 
 static int

@@ -255,6 +255,19 @@ START_TEST(p11_subreaper_gets_orphans)
 }
 END_TEST
 
+START_TEST(a_zombie_has_ended)
+{
+	pid_t pid = start_child();
+
+	ck_assert(!proc_has_ended(pid));
+	ck_assert(!proc_has_ended(getpid()));
+	(void)kill(pid, SIGKILL);
+	wait_until(proc_has_ended(pid));
+	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+	ck_assert(proc_has_ended(pid));
+}
+END_TEST
+
 START_TEST(environment_of_a_process_is_compared_exactly)
 {
 	char *argv[] = {"sleep", "60", NULL}, *envp[] = {"A=1", "BROOD_APP=web", "EMPTY=", NULL};
@@ -339,6 +352,7 @@ main(int argc, char **argv)
 	tcase_add_loop_test(t, children_are_listed, 0, 2);
 	tcase_add_loop_test(t, descendants_are_found_however_deep, 0, 2);
 	tcase_add_test(t, p11_subreaper_gets_orphans);
+	tcase_add_test(t, a_zombie_has_ended);
 	tcase_add_test(t, environment_of_a_process_is_compared_exactly);
 	tcase_add_test(t, memory_of_a_process_is_known);
 	tcase_add_test(t, title_shows_and_environment_survives);

@@ -114,6 +114,8 @@ become_nobody(void)
 	ck_assert_int_eq(setgroups(0, NULL), 0);
 	ck_assert_int_eq(setresgid(NOBODY, NOBODY, NOBODY), 0);
 	ck_assert_int_eq(setresuid(NOBODY, NOBODY, NOBODY), 0);
+	/* As after an exec: our own /proc is ours again. */
+	ck_assert_int_eq(prctl(PR_SET_DUMPABLE, 1), 0);
 }
 
 /* "*" is both families, "[::]" IPv6 alone. The port. */
