@@ -50,6 +50,17 @@ exit_when_of(const struct loop *l, const struct conf *conf)
 	return conf->master.exit_when;
 }
 
+/* Twin sockets for every slot that the app may have without growing. */
+static uint64_t
+sockets_of(const struct loop *l, const struct core_target *t)
+{
+	uint64_t slots = t->workers > 2 * l->ctl.cpus ? t->workers : 2 * l->ctl.cpus, n = 0;
+
+	for (size_t i = 0; i < t->conf->listen_len; i++)
+		n += t->steered && t->conf->listen[i].kind == LISTEN_TCP ? 2 * slots : 1;
+	return n;
+}
+
 /* F2: better said now than found out by the thousandth worker. */
 static void
 check_descriptors(struct loop *l, const struct core_target *targets, size_t len)
@@ -58,7 +69,8 @@ check_descriptors(struct loop *l, const struct core_target *targets, size_t len)
 	uint64_t need = FDS_OF_MASTER;
 
 	for (size_t i = 0; i < len; i++) {
-		need += (uint64_t)(targets[i].workers + targets[i].conf->max_surge) * FDS_OF_WORKER;
+		need += (uint64_t)(targets[i].workers + targets[i].conf->max_surge) * FDS_OF_WORKER +
+		        sockets_of(l, &targets[i]);
 		need += launch_sockets(targets[i].launch);
 	}
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < need)
