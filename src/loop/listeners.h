@@ -57,7 +57,8 @@ struct listener {
 	uint16_t port;
 	int *fds;
 	unsigned len, cap;
-	bool partial;			/* STEERED: not all seats that serve have a reader here */
+	bool partial;			/* STEERED: not all seats that serve have a reader here, or the
+					 * last steering failed */
 	unsigned refs;			/* launches that name it */
 	uint64_t hangups;		/* times that a worker shut one of them down */
 	uint64_t told_us;		/* for guard.c: begin of a second in which it told so many */

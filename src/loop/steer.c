@@ -3,11 +3,9 @@
  */
 #include "loop/steer.h"
 
-#include <errno.h>
 #include <string.h>
 #include <utlist.h>
 
-#include "base/mem.h"
 #include "core/cluster.h"
 #include "loop/launch.h"
 #include "loop/loop.h"
@@ -55,7 +53,7 @@ is_read(const struct slot *s, unsigned seat, const struct listener *ls)
 	return g && names(g->launch, ls);
 }
 
-/* Places of the seats of the core's table. */
+/* Places of the seats of the core's table; targets has room for CONF_WORKERS_MAX. */
 static unsigned
 fill_targets(const struct app *a, const struct listener *ls, uint16_t *targets)
 {
@@ -63,7 +61,7 @@ fill_targets(const struct app *a, const struct listener *ls, uint16_t *targets)
 
 	if (a->steer.mode != STEER_SERVE)
 		return 0;
-	for (unsigned i = 0; i < a->steer.len; i++) {
+	for (unsigned i = 0; i < a->steer.len && n < CONF_WORKERS_MAX; i++) {
 		const struct steer_seat *seat = &a->steer.seats[i];
 		unsigned place = listener_index(ls, seat->slot, seat->seat);
 
@@ -75,40 +73,40 @@ fill_targets(const struct app *a, const struct listener *ls, uint16_t *targets)
 }
 
 /* Places in use of all slots; of one that hung up, wherever the others go. */
-static void
-fill_slots(const struct app *a, const struct listener *ls, uint16_t other, uint16_t *slots)
+static unsigned
+fill_slots(const struct app *a, const struct listener *ls, const uint16_t *targets,
+    unsigned targets_len, uint16_t *slots)
 {
-	for (unsigned i = 0; i < a->slots_len; i++) {
-		unsigned place = listener_index(ls, i, a->slots[i]->seat);
+	unsigned n = 0;
 
-		slots[i] = place == LISTENER_NOWHERE ? other : (uint16_t)place;
+	for (; n < a->slots_len && n < CONF_WORKERS_MAX; n++) {
+		unsigned place = listener_index(ls, n, a->slots[n]->seat);
+
+		if (place == LISTENER_NOWHERE)
+			place = targets_len > 0 ? targets[0] : 0;
+		slots[n] = (uint16_t)place;
 	}
+	return n;
 }
 
+/* Without a byte of memory of its own: where there is none, workers are replaced all the same, and
+ * connections must not go to where nobody is. */
 static int
 attach(const struct app *a, struct listener *ls)
 {
-	uint16_t *places = mem_calloc(a->steer.len + a->slots_len + 1, sizeof(*places));
-	uint16_t *slots = places ? places + a->steer.len + 1 : NULL;
-	unsigned len;
-	int r = 0;
+	uint16_t targets[CONF_WORKERS_MAX], slots[CONF_WORKERS_MAX];
+	unsigned len = fill_targets(a, ls, targets), slots_len = fill_slots(a, ls, targets, len, slots);
+	int r;
 
-	if (!places)
-		return -ENOMEM;
-	len = fill_targets(a, ls, places);
 	ls->partial = a->steer.mode == STEER_SERVE && len < a->steer.len;
-	fill_slots(a, ls, len > 0 ? places[0] : 0, slots);
 	if (len == 0) {
-		r = listener_open_plug(ls, a->slots_len > 0 ? slots[0] : 0);
-		places[0] = ls->plug_place;
-		len = 1;
+		r = listener_open_plug(ls, slots_len > 0 ? slots[0] : 0);
+		if (r < 0)
+			return r;
+		targets[len++] = ls->plug_place;
 	}
-	if (r == 0) {
-		r = listener_steer(
-		    ls, a->generation->conf->balance, places, len, slots, a->slots_len);
-	}
-	mem_free(places);
-	return r;
+	return listener_steer(
+	    ls, a->generation->conf->balance, targets, len, slots, slots_len);
 }
 
 static void
@@ -120,9 +118,11 @@ steer(struct loop *l, const struct app *a, struct listener *ls)
 	if (!a->generation)
 		return;
 	r = attach(a, ls);
-	if (r < 0)
-		tell(l, LOG_LEVEL_WARN, "steer_failed", &who,
-		    "%s: new connections go where they went before: %s", ls->key, strerror(-r));
+	if (r == 0)
+		return;
+	ls->partial = true; /* tried again as soon as anything happens */
+	tell(l, LOG_LEVEL_WARN, "steer_failed", &who,
+	    "%s: new connections go where they went before: %s", ls->key, strerror(-r));
 }
 
 static void
