@@ -8,9 +8,10 @@
  * counts. The set's ready list has them in that order; all of them are taken from it before the
  * first listens again, so that a worker that shuts down one after the other is seen through to its
  * end. What stays is a shutdown() within the microseconds in which others are told to listen, and
- * a worker that shuts its listener down and listens again itself before we look: then two places
- * are mixed up. Both then name sockets of live slots or of parked ones that are watched; the next
- * change of the steering is right again only for the others. No program that we know does either.
+ * a worker that shuts its listener down and listens again itself before we look: the map has two
+ * members changed round then, for as long as the group lives. While both slots serve nobody notices;
+ * else the queue of the wrong one is a parked seat's, which is looked at and rescued as any other.
+ * No program that we know does either.
  */
 #include "loop/guard.h"
 
