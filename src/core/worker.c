@@ -83,7 +83,10 @@ request_spawn(struct worker *w)
 	w->app->core->pending_spawns++;
 	act = action_push_worker(w, ACTION_SPAWN);
 	act->launch = w->generation->launch;
-	act->spawn.alone = w->generation->steered && !w->generation->ring;
+	act->spawn.alone =
+	    w->generation->steered &&
+	    (!w->generation->ring || w->generation->conf->ready == READY_TCP ||
+	        w->generation->conf->ready == READY_HTTP);
 }
 
 struct worker *
@@ -172,10 +175,11 @@ accepts_ready_by(const struct worker *w, enum ready_by by)
 		return by == READY_BY_FD;
 	case READY_DELAY:
 		return by == READY_BY_TIME;
+	/* On the ring it takes nothing before it is ready: there its own word counts. */
 	case READY_TCP:
-		return by == READY_BY_ACCEPT;
+		return by == READY_BY_ACCEPT || w->on_ring;
 	case READY_HTTP:
-		return by == READY_BY_HTTP;
+		return by == READY_BY_HTTP || w->on_ring;
 	case READY_MAX:
 		break;
 	}
