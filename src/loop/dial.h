@@ -23,8 +23,7 @@ enum dial_step {
 
 struct dial;
 /* line is not terminated by a newline, may hold any byte; len 0: closed without a word. */
-typedef void (*dial_fn)(
-    void *arg, enum dial_step step, const char *line, size_t len, int error);
+typedef void (*dial_fn)(void *arg, enum dial_step step, const char *line, size_t len, int error);
 
 /* Connects to the socket of that seat; then, with path not NULL, sends GET. An end or an answer
  * within timeout_ms (0 = no limit), else DIAL_FAILED with -ETIMEDOUT. fn is called later, never from

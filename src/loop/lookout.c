@@ -72,8 +72,7 @@ add_listeners(const struct launch *la, struct listener *ret[LOOKOUT_LISTENERS_MA
 
 /* Of all generations that there are. */
 static size_t
-collect(const struct launch *launches, const char *app,
-    struct listener *ret[LOOKOUT_LISTENERS_MAX])
+collect(const struct launch *launches, const char *app, struct listener *ret[LOOKOUT_LISTENERS_MAX])
 {
 	const struct launch *la;
 	size_t n = 0;

@@ -361,7 +361,8 @@ error_text(const struct probe *p, int error, char out[WHAT_MAX])
 		return;
 	}
 	units_format_duration_ms(p->timeout_ms, limit, sizeof(limit));
-	snprintf(out, WHAT_MAX, "no %s within %s", p->connected_us ? "answer" : "connection", limit);
+	snprintf(
+	    out, WHAT_MAX, "no %s within %s", p->connected_us ? "answer" : "connection", limit);
 }
 
 static void

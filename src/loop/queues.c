@@ -117,8 +117,7 @@ app_new(struct loop *l, const char *app)
 		return NULL;
 	q->l = l;
 	snprintf(q->app, sizeof(q->app), "%s", app);
-	if (lookout_init(&q->look) < 0 ||
-	    uv_poll_init(&l->uv, &q->poll, q->look.epoll_fd) != 0) {
+	if (lookout_init(&q->look) < 0 || uv_poll_init(&l->uv, &q->poll, q->look.epoll_fd) != 0) {
 		lookout_done(&q->look);
 		mem_free(q);
 		return NULL;
@@ -359,8 +358,8 @@ flush(struct loop *l, const struct action *a, const struct app *app, struct list
 
 /* Once a stall, or once for what came late to a seat that nobody reads. */
 static void
-tell_rescue(struct app_queues *q, const struct action *a, const struct app *app, bool can,
-    unsigned moved)
+tell_rescue(
+    struct app_queues *q, const struct action *a, const struct app *app, bool can, unsigned moved)
 {
 	const struct slot *s = (unsigned)a->slot < app->slots_len ? app->slots[a->slot] : NULL;
 	const struct worker *w = s && s->current && s->current->seat == a->seat ? s->current : NULL;
@@ -394,7 +393,8 @@ queues_rescue(struct loop *l, const struct action *a)
 	bool can = queue_can_migrate(), tried = false;
 	unsigned moved = 0;
 
-	if (!q || !app || a->slot < 0 || (size_t)a->slot >= q->look.slots_len || q->look.looks_len == 0)
+	if (!q || !app || a->slot < 0 || (size_t)a->slot >= q->look.slots_len ||
+	    q->look.looks_len == 0)
 		return;
 	for (size_t i = 0; can && i < q->look.listeners_len; i++)
 		if (q->look.listeners[i]->shape == LISTENER_STEERED &&

@@ -174,7 +174,8 @@ is_empty(const struct worker *w)
 		int fd = seat_fd(w, i);
 		unsigned len = 0, limit;
 
-		if (fd >= 0 && queue_length(fd, &len, &limit) == 0 && len > 0 && !holds_no_client(fd))
+		if (fd >= 0 && queue_length(fd, &len, &limit) == 0 && len > 0 &&
+		    !holds_no_client(fd))
 			return false;
 	}
 	return true;

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <sched.h>
 #include <stdarg.h>
@@ -78,17 +79,16 @@ steer_again(struct fake_loop *f)
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < f->app.steer.len; i++)
-		targets[n++] = (uint16_t)listener_index(
-		    f->ls, f->targets[i].slot, f->targets[i].seat);
+		targets[n++] =
+		    (uint16_t)listener_index(f->ls, f->targets[i].slot, f->targets[i].seat);
 	for (unsigned i = 0; i < FAKE_SLOTS; i++)
 		slots[i] = (uint16_t)listener_index(f->ls, i, f->slots[i].seat);
-	ck_assert_int_eq(
-	    listener_steer(f->ls, BALANCE_EVEN, targets, n, slots, FAKE_SLOTS), 0);
+	ck_assert_int_eq(listener_steer(f->ls, BALANCE_EVEN, targets, n, slots, FAKE_SLOTS), 0);
 }
 
 int
-guard_flush(struct loop *l, struct listener *ls, unsigned i, const int *readers,
-    unsigned readers_len)
+guard_flush(
+    struct loop *l, struct listener *ls, unsigned i, const int *readers, unsigned readers_len)
 {
 	int r = queue_flush(ls->fds[i], readers, readers_len, ls->backlog);
 
@@ -167,8 +167,8 @@ fake_loop_init(struct fake_loop *f, const char *host)
 	f->app.slots = f->slot_list;
 	f->app.slots_len = f->app.target_len = FAKE_SLOTS;
 	f->app.generation = &f->generation;
-	f->app.steer = (struct steer_table){
-	    .mode = STEER_SERVE, .seats = f->targets, .len = FAKE_SLOTS};
+	f->app.steer =
+	    (struct steer_table){.mode = STEER_SERVE, .seats = f->targets, .len = FAKE_SLOTS};
 	f->generation = (struct generation){
 	    .number = 1, .conf = &f->conf, .launch = &f->launch, .steered = true};
 	for (unsigned i = 0; i < FAKE_SLOTS; i++)
@@ -289,6 +289,21 @@ fake_loop_connect(struct fake_loop *f, unsigned slot, unsigned seat)
 	ck_assert_int_ge(fd, 0);
 	ck_assert_int_eq(poll(&p, 1, 5000), 1);
 	ck_assert_int_eq(p.revents, POLLOUT);
+	return fd;
+}
+
+int
+fake_loop_connect_client(struct fake_loop *f, unsigned slot, unsigned seat)
+{
+	uint16_t place = (uint16_t)listener_index(f->ls, slot, seat);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(f->ls->port)};
+
+	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(listener_steer(f->ls, BALANCE_EVEN, &place, 1, NULL, 0), 0);
+	ck_assert_int_eq(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
+	steer_again(f);
 	return fd;
 }
 

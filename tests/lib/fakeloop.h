@@ -50,8 +50,10 @@ bool fake_loop_run(struct fake_loop *f, bool (*done)(struct fake_loop *f), unsig
 bool fake_loop_is_asleep(struct fake_loop *f);
 /* That worker is on the table, or is not. */
 void fake_loop_steer(struct fake_loop *f, unsigned slot, bool on);
-/* A client's connection that lands at the socket of a seat. */
+/* A connection that lands at the socket of a seat: from one of the master's addresses, and from a
+ * client's. */
 int fake_loop_connect(struct fake_loop *f, unsigned slot, unsigned seat);
+int fake_loop_connect_client(struct fake_loop *f, unsigned slot, unsigned seat);
 /* What the last look told of a seat; -1 = nothing. */
 int fake_loop_told_len(const struct fake_loop *f, unsigned slot, unsigned seat);
 int fake_loop_fd(const struct fake_loop *f, unsigned slot, unsigned seat);

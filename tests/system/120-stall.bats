@@ -33,10 +33,9 @@ start_in_own_network() {
 }
 IN=()
 
-# One request; the worker that answered, or nothing. Who has to wait for longer than a test lasts
-# fails it.
+# One request; the worker that answered, or nothing: whoever came to one that is blocked.
 ask() {
-	"${IN[@]}" curl -s --max-time "${1:-5}" "http://127.0.0.1:$PORT/"
+	"${IN[@]}" curl -s --max-time 5 "http://127.0.0.1:$PORT/"
 }
 
 # Clients that wait for as long as it takes; their answers in $T/answers.
@@ -117,7 +116,7 @@ is_served_by() {
 	ask_until 20 is_stalled 1
 	# Also those that came before it was known: all are served while it is still stopped.
 	all_answered
-	! grep -qx "$pid" "$T/answers"
+	run ! grep -qx "$pid" "$T/answers"
 	is_stalled 1
 	[ "$(slot 1 .queue.rescued)" -ge 1 ]
 	[ "$(slot 1 .queue.most)" -ge 1 ]
@@ -152,11 +151,8 @@ migrations() {
 	wait "$load"
 	[ "$(jq .new.failed "$T/load.json")" = 0 ]
 	[ "$(jq .new.answered "$T/load.json")" -gt 0 ]
-	for i in 0 1; do
-		[ "$(slot $i .queue.rescued)" = 0 ] || slot_was_stalled=1
-	done
-	# A worker that looked stalled on a busy machine was rescued, and rightly.
-	[ -n "${slot_was_stalled:-}" ] || [ "$(event_count stalled)" -gt 0 ] || [ "$(migrations)" = 0 ]
+	# But for a worker that looked stalled, on a busy machine, and was rescued rightly.
+	[ "$(event_count stalled)" -gt 0 ] || [ "$(migrations)" = 0 ]
 	stop_master
 }
 
@@ -180,11 +176,7 @@ SERVICE_MS = 200"
 	done
 	# Both still take connections.
 	both_serve() {
-		local before=$1
-
-		ask > /dev/null
-		"${IN[@]}" curl -s --max-time 20 "http://127.0.0.1:$PORT/" > /dev/null
-		[ "$(ctl probe web.0 / > /dev/null 2>&1 && ctl probe web.1 / > /dev/null 2>&1 && echo both)" = both ]
+		ctl probe web.0 / > /dev/null 2>&1 && ctl probe web.1 / > /dev/null 2>&1
 	}
 	retry_until 20 both_serve
 	stop_master

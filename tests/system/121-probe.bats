@@ -47,7 +47,7 @@ requests_at_least() {
 		[[ $(slot $i .worker.reason) == "ready after "*" (accept)" ]]
 	done
 	# It saw a connection that ended, and no trouble.
-	! grep -q error "$T/be/requests"
+	run ! grep -q error "$T/be/requests"
 	stop_master
 	[ "$MASTER_EXIT" = 0 ]
 }
@@ -92,7 +92,7 @@ requests_at_least() {
 	# Told once a worker, and not at each try; asked over its own address.
 	[ "$(event_count probe_again)" = 2 ]
 	log_has 'web\.0 .*not ready yet: 503 Service Unavailable'
-	! grep -v ' /ready 127\.98\.' "$T/be/requests"
+	run ! grep -v ' /ready 127\.98\.' "$T/be/requests"
 	rm "$T/be/unready"
 	retry_until 20 all_ready
 	[[ $(slot 1 .worker.reason) == *"(http)" ]]
@@ -198,7 +198,7 @@ probe_interval = 100ms"
 	for i in 0 1; do
 		retry_until 30 requests_at_least /healthz $i 10
 	done
-	! grep -v ' ::1$' "$T/be/requests"
+	run ! grep -v ' ::1$' "$T/be/requests"
 	[ "$(event_count probe_failed)" = 0 ]
 	stop_master
 }

@@ -437,8 +437,8 @@ ask(unsigned slot, const char *path, uint64_t timeout_ms)
 {
 	const char *text = NULL;
 	int error = 0;
-	struct probe *p = probe_start(
-	    &f.l, "web", slot, path, timeout_ms, on_result, &results, &error, &text);
+	struct probe *p =
+	    probe_start(&f.l, "web", slot, path, timeout_ms, on_result, &results, &error, &text);
 
 	ck_assert_msg(p, "%s", text);
 	return p;
@@ -491,8 +491,8 @@ START_TEST(what_cannot_be_asked_is_refused)
 	const char *text = NULL;
 	int error = 0;
 
-	ck_assert_ptr_null(probe_start(
-	    &f.l, "web", FAKE_SLOTS, "/", 1, on_result, &results, &error, &text));
+	ck_assert_ptr_null(
+	    probe_start(&f.l, "web", FAKE_SLOTS, "/", 1, on_result, &results, &error, &text));
 	ck_assert_int_eq(error, -ENOENT);
 	f.slots[1].current = NULL;
 	ck_assert_ptr_null(probe_start(&f.l, "web", 1, "/", 1, on_result, &results, &error, &text));

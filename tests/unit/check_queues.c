@@ -305,6 +305,7 @@ static void
 stall_with(int clients[], unsigned n)
 {
 	be(2, WORKER_STALLED);
+	f.workers[2].told = true;
 	fake_loop_steer(&f, 2, false);
 	for (unsigned i = 0; i < n; i++)
 		clients[i] = fake_loop_connect(&f, 2, 0);
@@ -367,6 +368,10 @@ START_TEST(R4_a_queue_that_cannot_be_given_away_stays)
 	queues_rescue(&f.l, &rescue_2);
 	ck_assert_str_eq(f.told, ""); /* once a stall */
 	f.slots[2].stalls++;
+	f.workers[2].told = false;
+	queues_rescue(&f.l, &rescue_2);
+	ck_assert_str_eq(f.told, ""); /* and not if the stall itself is not told of */
+	f.workers[2].told = true;
 	queues_rescue(&f.l, &rescue_2);
 	ck_assert_ptr_nonnull(strstr(f.told, "queue_stuck"));
 }

@@ -87,20 +87,39 @@ END_TEST
 
 START_TEST(what_waits_at_its_seat_holds_it)
 {
-	int clients[3], taken;
+	int client = fake_loop_connect_client(&f, 1, 0), taken;
 
-	clients[0] = fake_loop_connect(&f, 1, 0);
-	/* Those of its twin and of others do not. */
-	clients[1] = fake_loop_connect(&f, 1, 1);
-	clients[2] = fake_loop_connect(&f, 2, 0);
 	watch_worker(1, WATCH_EMPTY);
 	(void)fake_loop_run(&f, never, 100);
 	ck_assert_uint_eq(f.events, 0);
 	taken = take(1, 0);
 	comes_out(1, EVENT_EMPTIED);
 	ck_assert_int_eq(close(taken), 0);
-	for (int i = 0; i < 3; i++)
+	ck_assert_int_eq(close(client), 0);
+}
+END_TEST
+
+START_TEST(those_at_its_twin_do_not)
+{
+	int clients[2];
+
+	clients[0] = fake_loop_connect_client(&f, 1, 1);
+	clients[1] = fake_loop_connect_client(&f, 2, 0);
+	watch_worker(1, WATCH_EMPTY);
+	comes_out(1, EVENT_EMPTIED);
+	for (int i = 0; i < 2; i++)
 		ck_assert_int_eq(close(clients[i]), 0);
+}
+END_TEST
+
+/* A worker that stands still takes those that try it to its end with it. */
+START_TEST(our_own_connections_do_not)
+{
+	int ours = fake_loop_connect(&f, 1, 0);
+
+	watch_worker(1, WATCH_EMPTY);
+	comes_out(1, EVENT_EMPTIED);
+	ck_assert_int_eq(close(ours), 0);
 }
 END_TEST
 
@@ -187,6 +206,8 @@ main(void)
 	tcase_add_checked_fixture(tcase, set_up, tear_down);
 	tcase_add_test(tcase, an_empty_seat_is_empty_for_a_while);
 	tcase_add_test(tcase, what_waits_at_its_seat_holds_it);
+	tcase_add_test(tcase, those_at_its_twin_do_not);
+	tcase_add_test(tcase, our_own_connections_do_not);
 	tcase_add_test(tcase, no_more_is_no_more);
 	tcase_add_test(tcase, a_shared_socket_is_not_waited_for);
 	tcase_add_test(tcase, a_fresh_connection_holds_it_for_a_while);
