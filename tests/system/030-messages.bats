@@ -202,7 +202,7 @@ one_leader() {
 	[ "$(slot 0 '.worker.beat|del(.age_ms)|tojson')" = '{"lag_us":1200,"busy":0.31,"conns":17,"requests":9120,"stolen":0}' ]
 	[ "$(slot 0 '.worker.beat.age_ms < 5000')" = true ]
 	run -0 ctl status
-	[[ $output =~ web\ +0\ +[0-9]+\ +ready\ +1\ .*1\.2ms\ +17\ +leader,\ warming\ up ]]
+	[[ $output =~ web\ +0\ +[0-9]+\ +ready\ +1\ .*1\.2ms\ +17\ +T0\ .*leader,\ warming\ up ]]
 	# A later one has the last word, in its own members.
 	say 0 '{"brood":"beat","conns":3}
 {"brood":"status","text":""}'
