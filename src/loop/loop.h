@@ -54,6 +54,7 @@ struct ring;
 struct guard;
 struct launch_table;
 struct queues;
+struct shakes;
 struct signals;
 struct manager;
 struct starter;
@@ -88,6 +89,7 @@ struct loop {
 	struct procs *procs;
 	struct launch_table *launches;
 	struct queues *queues;
+	struct shakes *shakes;		/* of watch.c: what leaving workers wait for */
 	struct dispatch *dispatch;
 	struct ring *rings;		/* by app; uthash of ring.c */
 	struct guard *guard;

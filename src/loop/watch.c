@@ -5,11 +5,13 @@
  * Empty means: new connections are steered elsewhere, nothing was seen in the queue for a while,
  * and the handshakes that were under way when they were steered elsewhere are over, because their
  * last packet still lands at this seat, one round trip later (which loopback hides). Some of those
- * that are noted belong to other seats; that only makes us wait for no reason.
+ * that are noted belong to other seats; that only makes us wait for no reason. To list them costs
+ * milliseconds where there are many connections, so that workers that leave at a time share a list.
  */
 #include "loop/watch.h"
 
 #include <string.h>
+#include <utlist.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -21,7 +23,8 @@
 #include "sys/conns.h"
 #include "sys/queue.h"
 
-#define EMPTY_FIRST_MS 2 /* timers may fire up to one early, and one must have passed */
+#define STEERED_US     1000 /* after which new connections surely go elsewhere */
+#define EMPTY_FIRST_MS 2 /* that, and timers may fire up to one early */
 #define EMPTY_LOOK_MS  2
 #define EMPTY_FOR_US   (10 * 1000)
 #define QUIET_LOOK_MS  5
@@ -29,14 +32,26 @@
 #define FRESH_RTOS     2 /* a request on its way may be lost once, and be sent again */
 #define COST_FACTOR    10 /* a look may take a tenth of our time */
 
+/* Handshakes that were under way at a listener. */
+struct shakes {
+	const struct listener *ls; /* open as long as the worker of any watch lives */
+	struct handshakes list;
+	uint64_t noted_us, asked_us;
+	uint64_t cost_us; /* of asking */
+	int left; /* when last asked; or a negative errno */
+	unsigned refs;
+	struct shakes *prev, *next; /* in l->shakes */
+};
+
 struct watch {
 	struct loop *l;
 	uv_timer_t timer;
 	worker_id worker;
 	enum watch_kind kind;
+	uint64_t began_us;
 	/* empty */
 	bool noted;
-	struct handshakes shakes[CONF_LISTENERS_MAX];
+	struct shakes *shakes[CONF_LISTENERS_MAX]; /* NULL: nothing to wait for there */
 	uint64_t empty_us; /* since when; 0 = it is not */
 	/* quiet */
 	struct quiet quiet;
@@ -50,6 +65,16 @@ on_closed(uv_handle_t *h)
 }
 
 static void
+put_shakes(struct loop *l, struct shakes *s)
+{
+	if (!s || --s->refs > 0)
+		return;
+	DL_DELETE(l->shakes, s);
+	handshakes_done(&s->list);
+	mem_free(s);
+}
+
+static void
 end(struct watch *x)
 {
 	struct proc *p = procs_find(x->l, x->worker);
@@ -57,7 +82,7 @@ end(struct watch *x)
 	if (p && p->watch == x)
 		p->watch = NULL;
 	for (size_t i = 0; i < CONF_LISTENERS_MAX; i++)
-		handshakes_done(&x->shakes[i]);
+		put_shakes(x->l, x->shakes[i]);
 	quiet_done(&x->quiet);
 	uv_close((uv_handle_t *)&x->timer, on_closed);
 }
@@ -131,31 +156,72 @@ cannot_tell(int r)
 	was_told = true;
 }
 
+/* What another watch has noted when this one had begun will do. */
+static struct shakes *
+get_shakes(const struct watch *x, const struct listener *ls, int fd)
+{
+	struct loop *l = x->l;
+	struct shakes *s;
+
+	DL_FOREACH (l->shakes, s) {
+		if (s->ls != ls || s->noted_us < x->began_us + STEERED_US)
+			continue;
+		s->refs++;
+		return s;
+	}
+	s = mem_calloc(1, sizeof(*s));
+	if (!s)
+		return NULL;
+	s->ls = ls;
+	s->refs = 1;
+	s->noted_us = clock_now_us();
+	s->left = handshakes_note(fd, &s->list);
+	if (s->left < 0)
+		cannot_tell(s->left);
+	else
+		s->left = (int)s->list.len;
+	DL_APPEND(l->shakes, s);
+	return s;
+}
+
 static void
 note_handshakes(struct watch *x, const struct worker *w)
 {
+	const struct launch *la = w->generation->launch;
+
 	x->noted = true;
 	for (size_t i = 0; i < listeners_len(w); i++) {
 		int fd = seat_fd(w, i);
-		int r = fd < 0 ? 0 : handshakes_note(fd, &x->shakes[i]);
 
-		if (r < 0)
-			cannot_tell(r);
+		if (fd >= 0)
+			x->shakes[i] = get_shakes(x, la->listeners[i], fd);
 	}
 }
 
 static bool
-has_handshakes(struct watch *x, const struct worker *w)
+are_left(struct shakes *s)
 {
-	int left = 0;
+	uint64_t now_us = clock_now_us(), cpu_us = clock_cpu_us();
 
-	for (size_t i = 0; i < listeners_len(w); i++) {
-		left = handshakes_left(&x->shakes[i]);
-		if (left > 0)
+	if (!s || s->left <= 0)
+		return false;
+	if (now_us - s->asked_us < EMPTY_LOOK_MS * 1000 ||
+	    now_us - s->asked_us < s->cost_us * COST_FACTOR)
+		return true;
+	s->asked_us = now_us;
+	s->left = handshakes_left(&s->list);
+	s->cost_us = clock_cpu_us() - cpu_us;
+	if (s->left < 0)
+		cannot_tell(s->left);
+	return s->left > 0;
+}
+
+static bool
+has_handshakes(const struct watch *x, const struct worker *w)
+{
+	for (size_t i = 0; i < listeners_len(w); i++)
+		if (are_left(x->shakes[i]))
 			return true;
-		if (left < 0)
-			cannot_tell(left);
-	}
 	return false;
 }
 
@@ -291,6 +357,7 @@ watch_begin(struct loop *l, const struct action *a)
 	x->l = l;
 	x->worker = a->worker;
 	x->kind = a->watch.kind;
+	x->began_us = clock_now_us();
 	(void)uv_timer_init(&l->uv, &x->timer); /* cannot fail */
 	x->timer.data = x;
 	p->watch = x;
