@@ -402,7 +402,7 @@ stall_on_check(struct worker *w)
 void
 stall_on_probe_due(struct worker *w)
 {
-	if (w->state == WORKER_READY && !w->probing)
+	if (w->state == WORKER_READY && !w->probing && w->replace_cause == CAUSE_NONE)
 		worker_probe(w, PROBE_HEALTH);
 	else
 		arm_probe(w);
