@@ -6,6 +6,7 @@
  * X-Worker, GET /block?ms=N after a sleep, GET /cpu?ms=N after computing for so long. It says ready
  * on the channel, and ends when it is told to drain or the channel ends.
  */
+#include <errno.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -35,7 +36,7 @@ static void
 serve(int fd)
 {
 	struct timeval patience = {.tv_sec = 5};
-	char buf[REQUEST_MAX], body[16], text[160];
+	char buf[REQUEST_MAX] = "", body[16], text[160];
 	size_t len = 0;
 	ssize_t n;
 	int size;
@@ -43,6 +44,9 @@ serve(int fd)
 	(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
 	do {
 		n = recv(fd, buf + len, sizeof buf - 1 - len, 0);
+		/* With a timeout set, a stop and a continue are enough for that. */
+		if (n < 0 && errno == EINTR)
+			continue;
 		if (n <= 0) {
 			close(fd);
 			return;
