@@ -320,6 +320,8 @@ END
 [app:web]
 command = badworker
 workers = 2
+# Without memory for a watch the deadline ends the waiting.
+stop_timeout = 2s
 listen = 127.0.0.1:$PORT
 END
 	launch_short_of_memory
@@ -353,6 +355,7 @@ END
 command = badworker
 workers = 2
 listen = 127.0.0.1:$PORT
+stop_timeout = 2s
 crash_burst = 1000
 restart_limit = none
 restart_delay = 10ms
