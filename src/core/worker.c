@@ -207,7 +207,8 @@ await_ready(struct worker *w)
 	const struct conf_app *conf = w->generation->conf;
 	bool testable = w->generation->steered && !w->generation->ring;
 
-	if (conf->ready == READY_AUTO && !testable)
+	/* Who asks for a wait set says when it is ready: before it has one, it takes nothing. */
+	if (conf->ready == READY_AUTO && !testable && !w->generation->ring)
 		worker_arm_ms(w, CORE_ALIVE_READY_MS);
 	else if (conf->ready == READY_DELAY)
 		worker_arm_ms(w, conf->ready_delay_ms);
@@ -284,7 +285,7 @@ on_start_deadline(struct worker *w)
 
 	switch (conf->ready) {
 	case READY_AUTO:
-		if (w->probing || timer_is_armed(&w->check))
+		if (w->probing || w->generation->ring || timer_is_armed(&w->check))
 			break;
 		note_worker(w, NOTE_READY_ASSUMED, false,
 		    "said nothing and is alive after %d ms: taken for ready", CORE_ALIVE_READY_MS);
@@ -628,6 +629,8 @@ on_ring(struct worker *w, unsigned neighbours)
 	w->on_ring = w->generation->ring = true;
 	w->neighbours = neighbours;
 	action_push_worker(w, ACTION_RING_GIVE)->ring.neighbours = neighbours;
+	if (w->state == WORKER_STARTING && w->generation->conf->ready == READY_AUTO)
+		worker_arm_ms(w, w->generation->conf->ready_timeout_ms);
 	if (worker_serves(w))
 		action_push_worker(w, ACTION_RING_JOIN);
 }

@@ -326,6 +326,19 @@ START_TEST(r10_r21_ring_joins_before_the_old_worker_is_cut)
 }
 END_TEST
 
+START_TEST(on_the_ring_nobody_is_ready_before_he_says_so)
+{
+	ring_app_is_up(2);
+	exited(1, 0, SIGKILL);
+	spawned(3);
+	later(5 * SEC); /* alive, and slow: whoever is steered to now would take nothing */
+	ck_assert_int_eq(core->apps->slots[0]->current->state, WORKER_STARTING);
+	ck_assert_str_eq(table(), "1.0");
+	later(5 * SEC);
+	ck_assert_int_eq(core->apps->slots[0]->state, SLOT_BACKOFF);
+}
+END_TEST
+
 START_TEST(last_worker_on_the_ring_empties_the_queue_itself)
 {
 	struct event ev = {.kind = EVENT_SHUTDOWN};
@@ -561,6 +574,7 @@ main(void)
 	tcase_add_test(t, dead_worker_is_followed_by_one_on_the_same_seat);
 	tcase_add_test(t, worker_that_dies_while_its_replacement_boots_has_an_heir_on_its_seat);
 	tcase_add_test(t, r10_r21_ring_joins_before_the_old_worker_is_cut);
+	tcase_add_test(t, on_the_ring_nobody_is_ready_before_he_says_so);
 	tcase_add_test(t, last_worker_on_the_ring_empties_the_queue_itself);
 	tcase_add_test(t, queue_that_never_gets_shorter_is_stalled_and_gone_round);
 	tcase_add_test(t, queue_that_gets_shorter_is_not_stalled);
