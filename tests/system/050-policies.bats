@@ -218,7 +218,8 @@ END
 }
 
 @test "max_surge = 2: two at a time, none unready" {
-	web 4 "max_surge = 2" --ready-delay 300
+	web 4 "max_surge = 2
+ready = notify" --ready-delay 300
 	retry_until 5 app_is .ready 4
 	watch '|[.ready, ([.slots[]|.next|select(. != null)]|length)]|@tsv'
 	ctl reload
