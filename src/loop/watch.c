@@ -29,7 +29,7 @@
 #define EMPTY_FOR_US   (10 * 1000)
 #define QUIET_LOOK_MS  5
 #define QUIET_LOOKS    2 /* in a row */
-#define FRESH_RTOS     2 /* a request on its way may be lost once, and be sent again */
+#define FRESH_RTOS     5 /* a request on its way may be lost, and lost again when it is repeated */
 #define COST_FACTOR    10 /* a look may take a tenth of our time */
 
 /* Handshakes that were under way at a listener. */
@@ -179,7 +179,7 @@ get_shakes(const struct watch *x, const struct listener *ls, int fd)
 	if (s->left < 0)
 		cannot_tell(s->left);
 	else
-		s->left = (int)s->list.len;
+		s->left = 1; /* or more, or none: the list may go on, are_left() asks */
 	DL_APPEND(l->shakes, s);
 	return s;
 }
