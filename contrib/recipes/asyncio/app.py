@@ -12,7 +12,8 @@ import time
 
 import brood_asyncio
 
-IDLE_GRACE_S = 0.5  # of idle connections when draining: a request may be on its way
+# Of idle connections when draining: a request may be on its way. More than a client's round trip.
+IDLE_GRACE_S = float(os.environ.get("IDLE_GRACE_S", "0.5"))
 
 ANSWER = "HTTP/1.1 200 OK\r\nX-Worker: %d\r\nContent-Length: %d\r\nConnection: %s\r\n\r\n%s"
 
