@@ -269,10 +269,15 @@ go_on(struct dial *d)
 		tell(d, DIAL_CONNECTED, 0);
 		if (!d->fn)
 			return;
-		if (d->path && !d->request)
+		if (d->path && !d->request) {
 			tell(d, DIAL_FAILED, -ENOMEM);
-		else
-			listen_for(d, d->request ? UV_WRITABLE : UV_READABLE);
+			return;
+		}
+		/* A program that serves one at a time would wait for what we say, and nobody else be
+		 * served until we are gone. With the end at once it is done with us. */
+		if (!d->path)
+			(void)shutdown(d->fd, SHUT_WR);
+		listen_for(d, d->request ? UV_WRITABLE : UV_READABLE);
 	} else if (d->request) {
 		if (!send_request(d))
 			return;

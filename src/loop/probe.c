@@ -1,16 +1,19 @@
 /*
  * probe: see the header.
  *
- * Accepted is a connection that is established and waits in the queue of its socket no longer: the
- * only sign that a silent program gives. What makes that sign lie, and what is done about it:
+ * Accepted is a connection that was answered or closed, or one that is established while the queue of
+ * its socket is empty: the only signs that a silent program gives. We say nothing and that there is no
+ * more to come, so that even a program that serves one at a time is done with us at once; while others
+ * wait behind us, that it closes is the only sign. What makes the empty queue lie, and what is done
+ * about it:
  *   the last packet of the handshake is still on its way when we look   two looks, unless it was
  *                                                                       seen waiting before
  *   the queue was given to others (queues_rescue())                     seen by the count of
  *                                                                       flushes: asked again
  *   the queue is full, the connection not established                   asked again when it has
  *                                                                       run empty
- *   a program that has set TCP_DEFER_ACCEPT                             nothing: the kernel keeps
- *                                                                       silent clients from it
+ *   a program that has set TCP_DEFER_ACCEPT                             our end counts as data: it
+ *                                                                       gets us like any client
  * While it waits, the connection is no client's: queues.c takes it off what it tells the core.
  */
 #include "loop/probe.h"
@@ -239,6 +242,8 @@ flushes(const struct probe *p, const struct worker *w)
 	return queues_flushes(p->l, w->app->name, w->slot->index);
 }
 
+static void look(struct probe *p);
+
 static uint64_t
 next_look_ms(struct probe *p, const struct worker *w)
 {
@@ -254,6 +259,18 @@ next_look_ms(struct probe *p, const struct worker *w)
 		return LOOK_LATER_MS;
 	p->look_ms = ms * 2 < LOOK_SHORT_MS ? ms * 2 : LOOK_SHORT_MS;
 	return ms;
+}
+
+/* It spoke or closed, so somebody has accepted; the look says who, if the queue was given away. */
+static void
+on_sign(struct probe *p)
+{
+	struct aim aim;
+
+	if (take_aim(p, &aim) && aim.listener && flushes(p, aim.worker) == p->flushes)
+		finish(p, true, false, "accepted");
+	else
+		look(p);
 }
 
 static void
@@ -381,7 +398,7 @@ on_dial(void *arg, enum dial_step step, const char *line, size_t len, int error)
 		if (p->kind != PROBE_ACCEPT)
 			judge(p, line, len);
 		else
-			look(p); /* it spoke or closed: it is the look that says who */
+			on_sign(p);
 		break;
 	case DIAL_FAILED:
 		error_text(p, error, what);

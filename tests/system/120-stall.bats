@@ -182,6 +182,47 @@ SERVICE_MS = 200"
 	stop_master
 }
 
+# client_of_slot_1 NAME: a client whom the kernel sends there whatever happens; answer in $T/NAME
+client_of_slot_1() {
+	curl -s --max-time 60 --interface 127.98.0.1 "http://127.0.0.1:$PORT/" > "$T/$1" 3>&- &
+	PIDS+=("$!")
+}
+
+# Connections that wait in the kernel, ours among them.
+waiting_are() {
+	[ "$(ss -Hltn "sport = :$PORT" | awk '{n += $2} END {print n + 0}')" = "$1" ]
+}
+
+@test "our own connection to a stalled worker does not hold those behind it" {
+	need python3 ss
+	COMMAND="$top_builddir/tests/lib/unaware"
+	web_conf 2 "[env:web]
+BLOCKING = 1"
+	start_master
+	retry_until 20 all_ready
+	# It serves one at a time, and waits for what this one says.
+	python3 -c 'import os, socket, sys, time
+s = socket.create_connection(("127.0.0.1", int(sys.argv[1])), source_address=("127.98.0.1", 0))
+open(sys.argv[2], "w").close()
+while os.path.exists(sys.argv[2]):
+    time.sleep(0.02)' "$PORT" "$T/hold" 3>&- &
+	PIDS+=("$!")
+	retry_until 20 test -e "$T/hold"
+	client_of_slot_1 before
+	retry_until 20 is_stalled 1
+	retry_until 20 waiting_are 2 # ours is behind that client; these come after it
+	client_of_slot_1 behind
+	client_of_slot_1 behind_too
+	retry_until 20 waiting_are 4
+	rm "$T/hold"
+	for name in before behind behind_too; do
+		retry_until 20 test -s "$T/$name"
+	done
+	retry_until 20 slot_is 1 .worker.state ready
+	stop_master
+	[ "$MASTER_EXIT" = 0 ]
+}
+
 @test "R7 when all look stalled, none is" {
 	web_conf 3
 	start_master
