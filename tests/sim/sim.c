@@ -1071,13 +1071,14 @@ static bool
 fill_target(struct sim *s, struct core_target *t, const char *name)
 {
 	struct launch *l = launch_new(s, name);
+	int app = app_index(s, name);
 
 	if (!l)
 		return false;
 	t->launch = l;
 	t->conf = &l->conf;
 	t->workers = chance(s, 90) ? 1 + rnd(s, 5) : 0;
-	t->steered = s->steered[app_index(s, name)];
+	t->steered = app >= 0 && s->steered[app];
 	return true;
 }
 
