@@ -302,9 +302,11 @@ command = badworker --no-listen --flood-out 20
 workers = 2
 END
 	start_master
-	timeout 20 brood -i "$NAME" logs -f -n 0 web.1 > "$T/logs" 2>> "$LOG" 3>&- &
+	# In the foreground: timeout sends no CONT after TERM, which would take away the stop by which
+	# the address sanitizer looks for leaks, for ever.
+	timeout --foreground 20 brood -i "$NAME" logs -f -n 0 web.1 > "$T/logs" 2>> "$LOG" 3>&- &
 	follower=$!
-	timeout 20 brood -i "$NAME" events -f -n 0 > "$T/events" 2>> "$LOG" 3>&- &
+	timeout --foreground 20 brood -i "$NAME" events -f -n 0 > "$T/events" 2>> "$LOG" 3>&- &
 	PIDS+=("$follower" "$!")
 	retry_until 5 test -s "$T/logs"
 	ctl reload

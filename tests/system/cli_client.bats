@@ -293,7 +293,8 @@ json() {
 	[ "${lines[-1]}" -eq 0 ]
 	run bash -c 'brood logs | head -n 1; echo "${PIPESTATUS[0]}"'
 	[ "${lines[-1]}" -eq 0 ]
-	run bash -c 'timeout -s INT 1 brood events -f > /dev/null; echo $?'
+	# In the foreground: no CONT after INT, see 060-output.
+	run bash -c 'timeout --foreground -s INT 1 brood events -f > /dev/null; echo $?'
 	[ "$output" != 1 ]
 }
 
