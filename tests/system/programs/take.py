@@ -94,9 +94,9 @@ if does("silent"):
 if does("early"):
     channel.sendall(TAKE)
     wait_for("GO")
-channel.sendall(b'{"brood":"ready"}\n')
-if not does("early"):
-    channel.sendall(TAKE * 1000 if does("flood") or does("deaf") else TAKE)
+# At once: who is seen ready has asked, too.
+READY = b'{"brood":"ready"}\n'
+channel.sendall(READY if does("early") else READY + TAKE * (1000 if does("flood") or does("deaf") else 1))
 while does("deaf"):
     time.sleep(60)
 for line in lines():
