@@ -10,15 +10,21 @@
  *
  * While the tick is fast the set is not polled, so that a busy app costs one wake-up a tick and not
  * one a connection.
+ *
+ * The tick is a timerfd: libuv's timers know milliseconds, of which they round up each, and a stall
+ * is three of them.
  */
 #include "loop/queues.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
 #include <uv.h>
 
 #include "base/err.h"
+#include "base/fd.h"
 #include "base/hash.h"
 #include "base/mem.h"
 #include "core/cluster.h"
@@ -29,9 +35,10 @@
 #include "loop/tell.h"
 #include "sys/queue.h"
 
-#define FAST_MS     1
-#define SLOW_MS     20
-#define STILL_MS    500
+#define FAST_US     1000
+#define SLOW_US     20000
+#define STILL_US    500000
+#define RESCUE_US   300 /* after a stall: handshakes that were under way when it was steered round */
 #define STILL_TICKS 250 /* slow ones that saw no change */
 #define EMPTY_TICKS 2 /* then it may sleep */
 #define HURRY_TICKS 16 /* fast for so long after a change: a rescue may follow */
@@ -45,7 +52,9 @@ struct app_queues {
 	enum mode mode;
 	struct lookout look;
 	uv_poll_t poll; /* on its set */
-	uv_timer_t timer;
+	int timer_fd;
+	long period_us; /* 0: it is off */
+	uv_poll_t timer;
 	unsigned handles;
 	bool stale;
 	unsigned ticks, empty_ticks, still_ticks;
@@ -61,7 +70,7 @@ struct queues {
 
 static void on_prepare(uv_prepare_t *h);
 static void on_poll(uv_poll_t *h, int status, int events);
-static void on_timer(uv_timer_t *timer);
+static void on_timer(uv_poll_t *timer, int status, int events);
 
 int
 queues_init(struct loop *l, struct err *e)
@@ -89,14 +98,27 @@ find(struct loop *l, const char *app)
 }
 
 static void
+app_free(struct app_queues *q)
+{
+	lookout_done(&q->look);
+	fd_close(&q->timer_fd);
+	mem_free(q);
+}
+
+static void
 on_closed(uv_handle_t *h)
 {
 	struct app_queues *q = h->data;
 
-	if (--q->handles > 0)
-		return;
-	lookout_done(&q->look);
-	mem_free(q);
+	if (--q->handles == 0)
+		app_free(q);
+}
+
+static void
+close_handles(struct app_queues *q)
+{
+	uv_close((uv_handle_t *)&q->poll, on_closed);
+	uv_close((uv_handle_t *)&q->timer, on_closed);
 }
 
 static void
@@ -104,8 +126,7 @@ app_close(struct app_queues *q)
 {
 	HASH_DEL(q->l->queues->by_app, q);
 	q->mode = MODE_OFF;
-	uv_close((uv_handle_t *)&q->poll, on_closed);
-	uv_close((uv_handle_t *)&q->timer, on_closed);
+	close_handles(q);
 }
 
 static struct app_queues *
@@ -117,45 +138,64 @@ app_new(struct loop *l, const char *app)
 		return NULL;
 	q->l = l;
 	snprintf(q->app, sizeof(q->app), "%s", app);
-	if (lookout_init(&q->look) < 0 || uv_poll_init(&l->uv, &q->poll, q->look.epoll_fd) != 0) {
-		lookout_done(&q->look);
+	q->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	if (q->timer_fd < 0 || lookout_init(&q->look) < 0) {
+		fd_close(&q->timer_fd);
 		mem_free(q);
 		return NULL;
 	}
-	(void)uv_timer_init(&l->uv, &q->timer); /* cannot fail */
+	if (uv_poll_init(&l->uv, &q->poll, q->look.epoll_fd) != 0) {
+		app_free(q);
+		return NULL;
+	}
 	q->poll.data = q->timer.data = q;
+	q->handles = 1;
+	if (uv_poll_init(&l->uv, &q->timer, q->timer_fd) != 0) {
+		uv_close((uv_handle_t *)&q->poll, on_closed);
+		return NULL;
+	}
 	q->handles = 2;
+	(void)uv_poll_start(&q->timer, UV_READABLE, on_timer); /* cannot fail, as below */
 	HASH_ADD_KEYPTR(hh, l->queues->by_app, q->app, strlen(q->app), q);
 	if (q->hh.tbl)
 		return q;
-	uv_close((uv_handle_t *)&q->poll, on_closed);
-	uv_close((uv_handle_t *)&q->timer, on_closed);
+	close_handles(q);
 	return NULL;
+}
+
+/* The next tick after first_us, then one each period_us; 0: none. */
+static void
+set_timer(struct app_queues *q, long first_us, long period_us)
+{
+	const struct itimerspec when = {
+	    .it_value = {.tv_nsec = first_us * 1000},
+	    .it_interval = {.tv_nsec = period_us * 1000},
+	};
+
+	q->period_us = period_us;
+	(void)timerfd_settime(q->timer_fd, 0, &when, NULL);
 }
 
 static void
 set_mode(struct app_queues *q, enum mode mode)
 {
 	bool polls = mode == MODE_IDLE || (mode == MODE_SLOW && q->look.any_takes);
-	uint64_t ms = SLOW_MS;
+	long period_us = SLOW_US;
 
 	if (mode == MODE_FAST)
-		ms = FAST_MS;
+		period_us = FAST_US;
+	else if (mode != MODE_SLOW)
+		period_us = 0;
 	else if (q->still_ticks >= STILL_TICKS)
-		ms = STILL_MS;
+		period_us = STILL_US;
 	q->mode = mode;
 	/* Either cannot fail on a descriptor that is polled by nobody else. */
 	if (!polls)
 		(void)uv_poll_stop(&q->poll);
 	else if (!uv_is_active((uv_handle_t *)&q->poll))
 		(void)uv_poll_start(&q->poll, UV_READABLE, on_poll);
-	if (mode == MODE_OFF || mode == MODE_IDLE) {
-		(void)uv_timer_stop(&q->timer);
-	} else if (!uv_is_active((uv_handle_t *)&q->timer) ||
-	           uv_timer_get_repeat(&q->timer) != ms) {
-		uv_update_time(&q->l->uv); /* timers count from the loop's cached time */
-		(void)uv_timer_start(&q->timer, on_timer, ms, ms);
-	}
+	if (q->period_us != period_us)
+		set_timer(q, period_us, period_us);
 }
 
 static void
@@ -273,6 +313,22 @@ next_mode(struct app_queues *q, uint64_t waiting, bool takes)
 	return takes || !any || q->ticks < HURRY_TICKS ? MODE_FAST : MODE_SLOW;
 }
 
+/* Who was found stalled in this step waits for its rescue, which a tick later is late. */
+static void
+hurry(struct app_queues *q)
+{
+	const struct app *a = core_find_app(q->l->core, q->app);
+
+	for (unsigned i = 0; a && q->mode == MODE_FAST && i < a->slots_len; i++) {
+		const struct worker *w = a->slots[i]->current;
+
+		if (w && w->state == WORKER_STALLED && w->stalled_us == q->l->core->now_us) {
+			set_timer(q, RESCUE_US, FAST_US);
+			return;
+		}
+	}
+}
+
 static void
 tell_core(struct app_queues *q)
 {
@@ -281,8 +337,10 @@ tell_core(struct app_queues *q)
 
 	ev.queues.items = q->look.samples;
 	ev.queues.len = a ? lookout_samples(&q->look, a->slots_len) : 0;
-	if (ev.queues.len > 0)
-		loop_step(q->l, &ev);
+	if (ev.queues.len == 0)
+		return;
+	loop_step(q->l, &ev);
+	hurry(q);
 }
 
 static void
@@ -305,9 +363,15 @@ tick(struct app_queues *q)
 }
 
 static void
-on_timer(uv_timer_t *timer)
+on_timer(uv_poll_t *timer, int status, int events)
 {
-	tick(timer->data);
+	struct app_queues *q = timer->data;
+	uint64_t times;
+
+	(void)status;
+	(void)events;
+	if (read(q->timer_fd, &times, sizeof(times)) == sizeof(times))
+		tick(q);
 }
 
 static void
