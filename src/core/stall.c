@@ -227,16 +227,19 @@ look_at_own(struct worker *w, unsigned len)
 }
 
 /* A stranded connection (R9): an idle worker is made to look again. Nobody knows who is idle, so
- * each look asks the next one in the ring. */
+ * each look asks the next one in the ring; sticky clients are for their own slot's alone. */
 static void
 kick(struct app *a, unsigned slot, unsigned seat, unsigned looks)
 {
 	unsigned n = a->slots_len, skip = looks % (n ? n : 1);
 
 	for (unsigned i = 0; i < n; i++) {
-		struct worker *w = a->slots[(slot + skip + i) % n]->current;
+		unsigned at = (slot + skip + i) % n;
+		struct worker *w = a->slots[at]->current;
 		struct action *act;
 
+		if (is_sticky(a) && at != slot)
+			continue;
 		if (!w || w->state != WORKER_READY || !w->on_ring)
 			continue;
 		act = action_push_worker(w, ACTION_KICK);

@@ -596,6 +596,9 @@ on_kick(struct sim *s, const struct action *a)
 		return;
 	if (!p->ring_joined || p->ring_cut)
 		wrong(s, "a kick for a worker that is not on the ring");
+	if ((int)p->slot != a->slot && core_find_app(s->core, a->app) &&
+	    core_find_app(s->core, a->app)->generation->conf->balance == BALANCE_STICKY)
+		wrong(s, "a sticky client is given to another slot");
 	if (!is_stalled(s, p))
 		s->queue[app][a->slot][a->seat] = 0;
 }

@@ -412,6 +412,23 @@ START_TEST(r9_stranded_connection_is_kicked_to_one_neighbour_after_the_other)
 }
 END_TEST
 
+START_TEST(sticky_stranded_connections_are_their_own_slots)
+{
+	conf.balance = BALANCE_STICKY;
+	ring_app_is_up(3);
+	for (unsigned i = 0; i < 10; i++) {
+		look((unsigned[]){0, 1, 0}, 3);
+		if (i == 0)
+			continue;
+		ck_assert_int_eq(find(ACTION_KICK)->slot, 1);
+		ck_assert_uint_eq(find(ACTION_KICK)->worker, core->apps->slots[1]->current->id);
+	}
+	exited(2, 0, SIGKILL);
+	look((unsigned[]){0, 1, 0}, 3);
+	ck_assert_ptr_null(find(ACTION_KICK));
+}
+END_TEST
+
 START_TEST(sticky_clients_stay_with_their_slots)
 {
 	conf.balance = BALANCE_STICKY;
@@ -580,6 +597,7 @@ main(void)
 	tcase_add_test(t, queue_that_gets_shorter_is_not_stalled);
 	tcase_add_test(t, r7_all_look_stalled_so_none_is);
 	tcase_add_test(t, r9_stranded_connection_is_kicked_to_one_neighbour_after_the_other);
+	tcase_add_test(t, sticky_stranded_connections_are_their_own_slots);
 	tcase_add_test(t, sticky_clients_stay_with_their_slots);
 	tcase_add_test(t, watchdog_aborts_what_stays_stalled);
 	tcase_add_test(t, p7_worker_that_answers_no_ping_is_aborted);
