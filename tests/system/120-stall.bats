@@ -109,7 +109,8 @@ is_served_by() {
 }
 
 @test "R4 the queue of a stalled worker is given to the others, and only that" {
-	web_conf 4
+	# Long, so that nobody is found stalled who only waits for the CPU.
+	web_conf 4 "stall_after = 200ms"
 	start_in_own_network 1
 	pid=$(worker 1)
 	kill -STOP "$pid"
