@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct {
+/* A thread each: tests fail the allocations of the thread that asks for it. */
+static _Thread_local struct {
 	unsigned long calls;
 	unsigned long fail_at; /* 0 = never */
 	unsigned long fail_times;
