@@ -30,6 +30,13 @@
 struct offloads;
 struct tasks;
 
+/* A room's part of brood_loop_free(). */
+struct loop_end {
+	void (*fn)(struct brood_loop *loop, void *arg);
+	void *arg;
+	struct loop_end *next;
+};
+
 /* Sleeps until something comes for libuv or for itself, at most timeout_ms (-1: no end). It has
  * libuv's backend descriptor in what it waits for. Called between turns, in place of libuv's own
  * sleep. */
@@ -50,16 +57,22 @@ struct brood_loop {
 	struct jobs posted;	/* under the lock */
 	uv_async_t wake;	/* not referenced: it keeps nothing alive */
 
-	loop_sleep_fn *sleep;
+	loop_sleep_fn *sleep;	/* NULL: libuv sleeps itself */
 	void *sleep_arg;
-	uv_prepare_t prepare;	/* a turn's poll begins */
-	uv_check_t check;	/* it has ended */
-	uint64_t poll_ns, work_ns; /* when it last went to sleep, and woke */
+	uv_prepare_t prepare;	/* a poll begins: a turn is counted */
+	struct load {
+		uint64_t slept_ns;	/* of ours; libuv counts its own */
+		uint64_t turn_ns, turn_idle_ns;	/* clock and sleep when this turn began */
+		uint64_t taken_ns, taken_idle_ns; /* at the last loop_take_load() */
+		uint64_t lag_us;
+		uint64_t stats_lag_us, stats_ns, stats_idle_ns;
+	} load;
 
 	void (*on_error)(struct brood_loop *loop, int error, const char *what, void *arg);
 	void *on_error_arg;
 	struct brood_loop_stats stats;
 
+	struct loop_end *ends;
 	struct offloads *offloads; /* NULL until there is one */
 	struct tasks *tasks;
 	struct brood_task *main_task; /* until it has ended */
@@ -72,9 +85,11 @@ void loop_set_sleep(struct brood_loop *loop, loop_sleep_fn *sleep, void *arg);
  * it was awake (0 to 1). For the beats. */
 void loop_take_load(struct brood_loop *loop, uint64_t *ret_lag_us, double *ret_busy);
 
-/* Called once by brood_loop_free(), before the handles are closed and the loop turned until they
- * are; each lets go of what it holds. */
-void offload_done(struct brood_loop *loop);
-void tasks_done(struct brood_loop *loop);
+/* Empties ticks and microtasks now: between two callbacks that libuv sees as one. */
+void loop_run_queues(struct brood_loop *loop);
+
+/* Asks to be called by brood_loop_free(): the last that asked is the first. Callbacks may still run
+ * then, nothing may be begun. Handles that are left are closed after it, without a word to them. */
+void loop_at_end(struct brood_loop *loop, struct loop_end *end);
 
 #endif

@@ -1,0 +1,15 @@
+# libbrood's loop: phases, queues, timers, what is off the loop, tasks.
+noinst_LTLIBRARIES += src/runtime/libruntime.la
+src_runtime_libruntime_la_SOURCES = \
+	src/brood.h \
+	src/runtime/ids.c \
+	src/runtime/ids.h \
+	src/runtime/immediates.c \
+	src/runtime/immediates.h \
+	src/runtime/jobs.c \
+	src/runtime/jobs.h \
+	src/runtime/loop.c \
+	src/runtime/loop.h \
+	src/runtime/timers.c \
+	src/runtime/timers.h
+RUNTIME_LIBS = src/runtime/libruntime.la $(BASE_LIBS) $(UV_LIBS)
