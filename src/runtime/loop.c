@@ -80,6 +80,7 @@ brood_loop_free(struct brood_loop *loop)
 
 	if (loop == NULL)
 		return;
+	loop->is_ending = true;
 	while ((end = loop->ends) != NULL) {
 		loop->ends = end->next;
 		end->fn(loop, end->arg);

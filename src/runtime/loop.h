@@ -27,6 +27,8 @@
 #include "runtime/jobs.h"
 #include "runtime/timers.h"
 
+struct children;
+struct threads;
 struct offloads;
 struct tasks;
 
@@ -73,7 +75,10 @@ struct brood_loop {
 	struct brood_loop_stats stats;
 
 	struct loop_end *ends;
-	struct offloads *offloads; /* NULL until there is one */
+	bool is_ending;		/* being freed: nothing may be begun */
+	struct offloads *offloads; /* these are NULL until there is one */
+	struct threads *threads;
+	struct children *children;
 	struct tasks *tasks;
 	struct brood_task *main_task; /* until it has ended */
 };
