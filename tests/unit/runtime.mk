@@ -1,0 +1,8 @@
+# Unit tests of src/runtime.
+if HAVE_CHECK
+runtime_checks = \
+	tests/unit/check_turn
+tests_unit_check_turn_LDADD = $(RUNTIME_LIBS) $(CHECK_LIBS)
+check_PROGRAMS += $(runtime_checks)
+UNIT_TESTS += $(runtime_checks)
+endif
