@@ -2,6 +2,7 @@
 noinst_LTLIBRARIES += src/runtime/libruntime.la
 src_runtime_libruntime_la_SOURCES = \
 	src/brood.h \
+	src/runtime/child.c \
 	src/runtime/ids.c \
 	src/runtime/ids.h \
 	src/runtime/immediates.c \
@@ -10,6 +11,11 @@ src_runtime_libruntime_la_SOURCES = \
 	src/runtime/jobs.h \
 	src/runtime/loop.c \
 	src/runtime/loop.h \
+	src/runtime/offload.c \
+	src/runtime/offload.h \
+	src/runtime/port.c \
+	src/runtime/port.h \
+	src/runtime/thread.c \
 	src/runtime/timers.c \
 	src/runtime/timers.h
 RUNTIME_LIBS = src/runtime/libruntime.la $(BASE_LIBS) $(UV_LIBS)

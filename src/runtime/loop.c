@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "runtime/offload.h"
 
 #define STARVED_NS  10000000u /* queues that hold up the loop for so long are counted */
 #define CLOCK_EVERY 256 /* jobs, then the clock is looked at */
@@ -427,4 +428,5 @@ brood_loop_stats(struct brood_loop *loop, struct brood_loop_stats *ret)
 	ret->lag_us = l->stats_lag_us;
 	ret->busy_us = (uv_hrtime() - l->stats_ns - (idle_ns(loop) - l->stats_idle_ns)) / 1000;
 	l->stats_lag_us = 0;
+	offload_stats(loop, ret);
 }
