@@ -1,8 +1,5 @@
 # brood-hello: the embedded worker. It uses nothing of the other rooms. All but main.c is a
 # library, so that the tests and fuzz targets link what they try.
-#
-# llhttp_machine.c and llhttp_api.c include llhttp's sources from where configure found them, by -isystem, so that
-# their warnings stay theirs.
 hello_cppflags = $(AM_CPPFLAGS) -isystem $(LLHTTP_SRCDIR) -isystem $(LLHTTP_INCLUDEDIR)
 
 noinst_LTLIBRARIES += src/hello/libhello.la
@@ -19,8 +16,6 @@ src_hello_libhello_la_SOURCES = \
 	src/hello/http.h \
 	src/hello/listeners.c \
 	src/hello/listeners.h \
-	src/hello/llhttp_api.c \
-	src/hello/llhttp_machine.c \
 	src/hello/page.c \
 	src/hello/page.h \
 	src/hello/ring.c \
@@ -30,7 +25,8 @@ src_hello_libhello_la_SOURCES = \
 	src/hello/server.c \
 	src/hello/server.h
 src_hello_libhello_la_CPPFLAGS = $(hello_cppflags)
-HELLO_LIBS = src/hello/libhello.la $(UV_LIBS)
+# Of libhttp only llhttp is used.
+HELLO_LIBS = src/hello/libhello.la src/http/libhttp.la $(UV_LIBS)
 
 pkglibexec_PROGRAMS += brood-hello
 brood_hello_SOURCES = src/hello/main.c

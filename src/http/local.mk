@@ -1,0 +1,14 @@
+# libbrood's HTTP/1.1, on brood.h and libuv.
+#
+# llhttp_machine.c and llhttp_api.c include llhttp's sources from where configure found them, by
+# -isystem, so that their warnings stay theirs.
+http_cppflags = $(AM_CPPFLAGS) -isystem $(LLHTTP_SRCDIR) -isystem $(LLHTTP_INCLUDEDIR)
+
+noinst_LTLIBRARIES += src/http/libhttp.la
+src_http_libhttp_la_SOURCES = \
+	src/http/llhttp_api.c \
+	src/http/llhttp_machine.c \
+	src/http/parse.c \
+	src/http/parse.h
+src_http_libhttp_la_CPPFLAGS = $(http_cppflags)
+HTTP_LIBS = src/http/libhttp.la $(RUNTIME_LIBS)
