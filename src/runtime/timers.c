@@ -1,7 +1,7 @@
 /*
  * timers: see timers.h. What runs when is that of Node's lib/internal/timers.js, processTimers()
- * and listOnTimeout(): the time is looked at again between two lists, not within one, so that a
- * timer which is set by a timer waits for the next turn; ticks and microtasks run between two.
+ * and listOnTimeout(): what was due when the phase began, so that a timer which is set by a timer, or
+ * becomes due while one computes, waits for the next turn; ticks and microtasks run between two.
  */
 #include "runtime/timers.h"
 
@@ -405,11 +405,8 @@ on_due(uv_timer_t *timer)
 	/* Timers that are set meanwhile are looked at below. */
 	s->next_ms = 0;
 	while (s->n > 0 && !loop->is_stopped) {
-		if (s->heap[0]->due_ms > now) {
-			now = now_ms(loop);
-			if (s->heap[0]->due_ms > now)
-				break;
-		}
+		if (s->heap[0]->due_ms > now)
+			break;
 		run_list(loop, s->heap[0], now);
 	}
 	s->next_ms = UINT64_MAX;
