@@ -41,6 +41,7 @@ include tests/unit/runtime.mk
 include tests/unit/hello.mk
 include tests/sim/local.mk
 include tests/fuzz/local.mk
+include tests/order/local.mk
 include tests/drift/local.mk
 include tests/system/local.mk
 include tests/bench/local.mk
