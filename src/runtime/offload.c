@@ -18,7 +18,7 @@
 #include "runtime/loop.h"
 
 #define POOL_SIZE_DEFAULT 4
-#define POOL_SIZE_MAX	  1024
+#define POOL_SIZE_MAX     1024
 
 struct offload {
 	uv_work_t req;
@@ -30,8 +30,8 @@ struct offload {
 	uint64_t asked_ns;
 	int result;
 	bool is_cancelled;
-	bool is_told;	/* done was called */
-	bool is_over;	/* under the lock: work has returned */
+	bool is_told; /* done was called */
+	bool is_over; /* under the lock: work has returned */
 	struct offload *prev, *next;
 };
 

@@ -20,7 +20,7 @@
 #include "runtime/loop.h"
 #include "runtime/port.h"
 
-#define CODE_FAILED	1 /* an error that nobody handled; as in Node also for a terminated one */
+#define CODE_FAILED     1 /* an error that nobody handled; as in Node also for a terminated one */
 #define ERROR_MAX_BYTES 256
 
 struct brood_thread {
@@ -36,12 +36,12 @@ struct brood_thread {
 
 	uv_mutex_t lock;
 	uv_async_t stop;
-	bool can_stop;	/* under the lock: stop is open */
+	bool can_stop; /* under the lock: stop is open */
 
 	/* The thread's, and the parent's when it has ended. */
 	struct loop_end end;
 	int code;
-	int error;	/* 0: none */
+	int error; /* 0: none */
 	char what[ERROR_MAX_BYTES];
 };
 
@@ -145,8 +145,8 @@ tell(struct brood_thread *t)
 		brood_raise(t->parent, t->error, t->what);
 		return;
 	}
-	(void)snprintf(text, sizeof text, "%s: %s", t->what,
-	    strerror(t->error < 0 ? -t->error : t->error));
+	(void)snprintf(
+	    text, sizeof text, "%s: %s", t->what, strerror(t->error < 0 ? -t->error : t->error));
 	t->on_exit(t->parent, t, t->code, text, t->arg);
 }
 
