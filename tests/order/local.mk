@@ -3,9 +3,11 @@ check_PROGRAMS += tests/order/order
 tests_order_order_SOURCES = \
 	tests/order/ends.c \
 	tests/order/immediates.c \
+	tests/order/io.c \
 	tests/order/order.c \
 	tests/order/order.h \
 	tests/order/queues.c \
+	tests/order/threads.c \
 	tests/order/timers.c
 tests_order_order_LDADD = $(RUNTIME_LIBS)
 TESTS += tests/order/order.tap
@@ -15,6 +17,8 @@ order_programs = \
 	tests/order/between_immediates.cjs \
 	tests/order/between_lengths.cjs \
 	tests/order/between_timers.cjs \
+	tests/order/child_ended.cjs \
+	tests/order/close_after_immediates.cjs \
 	tests/order/error_handled_in_immediate.cjs \
 	tests/order/error_handled_in_tick.cjs \
 	tests/order/error_handled_in_timer.cjs \
@@ -35,19 +39,26 @@ order_programs = \
 	tests/order/interval_clears_itself.cjs \
 	tests/order/interval_late.cjs \
 	tests/order/intervals_in_order.cjs \
+	tests/order/io_from_pipe.cjs \
 	tests/order/longest_timer.cjs \
 	tests/order/microtasks_of_microtasks.cjs \
 	tests/order/microtasks_starve.cjs \
 	tests/order/nothing_left.cjs \
+	tests/order/offload_done.cjs \
 	tests/order/queues_from_immediate.cjs \
 	tests/order/queues_from_io.cjs \
 	tests/order/queues_from_timer.cjs \
 	tests/order/queues_of_each_other.cjs \
 	tests/order/stopped.cjs \
+	tests/order/thread_answers.cjs \
+	tests/order/thread_fails.cjs \
+	tests/order/thread_messages.cjs \
+	tests/order/thread_terminated.cjs \
 	tests/order/ticks_first.cjs \
 	tests/order/ticks_of_ticks.cjs \
 	tests/order/ticks_starve_microtasks.cjs \
 	tests/order/ticks_starve_timers.cjs \
+	tests/order/timer_after_close.cjs \
 	tests/order/timer_cleared_by_tick.cjs \
 	tests/order/timer_clears_another.cjs \
 	tests/order/timer_clears_itself.cjs \
