@@ -197,6 +197,9 @@ struct brood_worker_handlers {
 struct brood_worker_options {
 	const char *host;	/* without a master; NULL: 127.0.0.1 */
 	int port;		/* without a master; 0: any, see brood_worker_port() */
+	/* In place of host and port, ended by NULL: "HOST:PORT", "[V6]:PORT", "*:PORT", "PORT",
+	 * "unix:/PATH". */
+	const char *const *addresses;
 	const char *const *names; /* listeners to accept from, ended by NULL; NULL: all */
 	bool not_ready;		/* brood_worker_ready() will be said later */
 };

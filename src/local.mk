@@ -11,6 +11,7 @@ include src/loop/local.mk
 include src/cli/local.mk
 include src/runtime/local.mk
 include src/http/local.mk
+include src/worker/local.mk
 include src/hello/local.mk
 
 # The libraries of each room with all that it stands on; a test takes one of these as its LDADD.
