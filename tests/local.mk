@@ -38,6 +38,7 @@ include tests/unit/ctl.mk
 include tests/unit/loop.mk
 include tests/unit/cli.mk
 include tests/unit/runtime.mk
+include tests/unit/worker.mk
 include tests/unit/hello.mk
 include tests/sim/local.mk
 include tests/fuzz/local.mk

@@ -425,7 +425,6 @@ bind_own(struct brood_worker *w, const struct brood_worker_options *o)
 static void
 note_port(struct brood_worker *w)
 {
-	w->port = -1;
 	for (size_t i = 0; w->port < 0 && i < w->listeners.n; i++)
 		w->port = listener_port(w->listeners.at[i].fd);
 }
@@ -497,6 +496,7 @@ new_worker(
 	w->loop = loop;
 	w->on = *h;
 	w->data = data;
+	w->port = -1;
 	w->channel.fd = -1;
 	ring_init(&w->ring, w);
 	*ret_error = open_handles(w);

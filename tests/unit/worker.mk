@@ -1,0 +1,9 @@
+# Unit tests of src/worker.
+if HAVE_CHECK
+worker_checks = \
+	tests/unit/check_worker
+tests_unit_check_worker_SOURCES = tests/unit/check_worker.c tests/unit/worker_support.h
+tests_unit_check_worker_LDADD = $(WORKER_LIBS) $(CHECK_LIBS)
+check_PROGRAMS += $(worker_checks)
+UNIT_TESTS += $(worker_checks)
+endif
