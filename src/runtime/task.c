@@ -206,13 +206,6 @@ task_wait(struct brood_task *t, wait_stop_fn *stop)
 	return t->interrupted != 0 ? t->interrupted : t->woken_with;
 }
 
-void
-task_resume(struct brood_task *t, int result)
-{
-	t->woken_with = result;
-	run(t);
-}
-
 /* One for each that was woken, so that they run in their places among other microtasks. */
 static void
 run_woken(struct brood_loop *loop, void *arg)

@@ -3,18 +3,17 @@
  * of which it lies itself. Tasks are asymmetric: who resumes one gets the word back as soon as it
  * waits or ends, be it a plain callback or another task.
  *
- * When it runs: brood_go() at once, up to the first wait. A wait that ended in a callback of libuv
- * (runtime/wait) resumes it there. What is said by other code of the loop (a task that it joins has
- * ended, brood_cancel(), a deadline, brood_close()) wakes it: it is resumed by a microtask, so that
- * nothing runs within somebody else's call.
+ * When it runs: brood_go() at once, up to the first wait, as an async function does. What ends a wait
+ * (a callback of libuv, the end of a task that it joins, brood_cancel(), ...) wakes it: it is resumed
+ * by a microtask, as what follows an await, so that it never runs within somebody else's call.
  *
  *	                 brood_go()
  *	                     |
- *	   task_run()        v         fn returns
+ *	    run()            v         fn returns
  *	 +-------------> RUNNING ----------------> ENDED --> freed when joined or detached
  *	 |                   | task_wait()
  *	 |                   v
- *	 +--------------- WAITING
+ *	 |               WAITING
  *	 |                   | task_wake()
  *	 |                   v
  *	 +---------------- WOKEN
@@ -98,13 +97,11 @@ struct tasks *tasks_of(struct brood_loop *loop);
 /* Each function that waits begins with it: the task that calls, and 0, or why it may not wait:
  * -ECANCELED, -ETIMEDOUT, -ENOMEM, or -EPERM where there is no task. */
 int task_begin_wait(struct brood_task **ret);
-/* Waits; returns why it was interrupted, or what it is resumed or woken with. */
+/* Waits; returns why it was interrupted, or what it was woken with. */
 int task_wait(struct brood_task *t, wait_stop_fn *stop);
 /* Waits until the microtasks that are queued now are done. */
 void task_pass(struct brood_task *t);
-/* What it waits for is there. From a callback of libuv, or of the loop: on with it. */
-void task_resume(struct brood_task *t, int result);
-/* From anywhere else: soon. */
+/* What it waits for is there. */
 void task_wake(struct brood_task *t, int result);
 
 /* It has ended: it is nobody's any more. */

@@ -2,7 +2,8 @@
  * wait: what tasks wait for but other tasks: time, turns, descriptors, work in the pool.
  *
  * A call on a descriptor is tried first; only where it would block the task waits, and then tries
- * again. A descriptor that was waited for keeps its uv_poll_t until brood_close(), and that stays
+ * again. Who waits is woken, that is, resumed by a microtask of the callback that ended the wait, as
+ * what follows an await. A descriptor that was waited for keeps its uv_poll_t until brood_close(), and that stays
  * started when its task goes on: most often the same is waited for again soon, and the kernel need
  * not be told anything. Where that is not so, the next event finds nobody and stops it. It keeps
  * the loop alive only while somebody waits.
@@ -51,7 +52,7 @@ static void
 on_id(struct brood_loop *loop, void *arg)
 {
 	(void)loop;
-	task_resume(arg, 0);
+	task_wake(arg, 0);
 }
 
 int
@@ -100,7 +101,7 @@ on_work_done(struct brood_loop *loop, int result, void *arg)
 	struct work *w = arg;
 
 	(void)loop;
-	task_resume(w->task, result);
+	task_wake(w->task, result);
 }
 
 /* It is told in any case: what runs can't be stopped, and its argument may be on this stack. */
@@ -226,33 +227,31 @@ rearm(struct watch *w)
 }
 
 static void
-go_on(struct watch *w, enum direction d)
+wake(struct watch *w, enum direction d, int result)
 {
 	struct brood_task *t = w->waiting[d];
 
+	if (t == NULL)
+		return;
 	w->waiting[d] = NULL;
-	set_ref(w);
-	task_resume(t, 0);
+	task_wake(t, result);
 }
 
 static void
-give_up(struct watch *w, int error)
+wake_both(struct watch *w, int result)
 {
-	for (enum direction d = READING; d <= WRITING; d++) {
-		if (w->waiting[d] != NULL)
-			task_wake(w->waiting[d], error);
-		w->waiting[d] = NULL;
-	}
+	wake(w, READING, result);
+	wake(w, WRITING, result);
 }
 
-/* After an error (status), libuv has stopped it, and who waits finds out by trying. The one who
- * reads may close the descriptor: then the one who writes is woken by that. */
+/* After an error (status), libuv has stopped it, and who waits finds out by trying. Who is woken
+ * runs before brood_leave() returns: so what is still armed for nobody then is not needed soon. */
 static void
 on_poll(uv_poll_t *poll, int status, int events)
 {
 	struct watch *w = poll->data;
 	struct brood_loop *loop = w->tasks->loop;
-	int for_nobody, r = 0;
+	int for_nobody;
 
 	if (status < 0) {
 		w->armed = 0;
@@ -260,15 +259,16 @@ on_poll(uv_poll_t *poll, int status, int events)
 	}
 	for_nobody = w->armed & events & ~wanted(w);
 	brood_enter(loop);
-	if ((events & UV_READABLE) != 0 && w->waiting[READING] != NULL)
-		go_on(w, READING);
-	if ((events & UV_WRITABLE) != 0 && w->waiting[WRITING] != NULL)
-		go_on(w, WRITING);
-	if (!uv_is_closing((uv_handle_t *)poll) && (for_nobody & ~wanted(w)) != 0)
-		r = rearm(w);
-	if (r < 0)
-		give_up(w, r);
+	if ((events & UV_READABLE) != 0)
+		wake(w, READING, 0);
+	if ((events & UV_WRITABLE) != 0)
+		wake(w, WRITING, 0);
+	set_ref(w);
 	brood_leave(loop);
+	if (uv_is_closing((uv_handle_t *)poll) || (for_nobody & ~wanted(w)) == 0)
+		return;
+	/* It can't fail: the descriptor is this handle's already. */
+	(void)rearm(w);
 }
 
 static bool
@@ -482,7 +482,7 @@ brood_close(struct brood_loop *loop, int fd)
 
 	if (w != NULL) {
 		loop->tasks->watches[fd] = NULL;
-		give_up(w, -EBADF);
+		wake_both(w, -EBADF);
 		watch_free(w);
 	}
 	/* EINTR: it is closed all the same. */
