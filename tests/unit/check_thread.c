@@ -330,14 +330,36 @@ move_one(struct brood_loop *l, struct brood_port *parent, void *arg)
 	return 0;
 }
 
+static int
+move_and_stay(struct brood_loop *l, struct brood_port *parent, void *arg)
+{
+	(void)sem_post(arg);
+	brood_port_listen(parent, echo, NULL);
+	return move_one(l, parent, NULL);
+}
+
 /* The sanitizers and valgrind would tell of it. */
 START_TEST(what_is_not_heard_is_freed)
 {
+	struct brood_thread *t;
 	struct story s = {0};
+	sem_t begun;
 
 	start(&s, move_one);
-	ck_assert_int_eq(brood_port_move(brood_thread_port(s.thread), malloc(100), 100, free), 0);
 	run_to_end(&s);
+	(void)sem_init(&begun, 0, 0);
+	t = brood_thread_start(loop, move_and_stay, NULL, &begun);
+	ck_assert_ptr_nonnull(t);
+	while (sem_wait(&begun) < 0)
+		;
+	brood_thread_terminate(t);
+	for (int i = 0; i < 100; i++) {
+		char *data = malloc(100);
+
+		if (brood_port_move(brood_thread_port(t), data, 100, free) < 0)
+			free(data);
+	}
+	ck_assert_int_eq(brood_run(loop), 0);
 }
 END_TEST
 
@@ -732,7 +754,7 @@ END_TEST
 
 START_TEST(without_memory_none_is_started)
 {
-	struct story s = {0};
+	struct story s = {.stop_code = -1};
 	unsigned long n;
 
 	for (n = 1;; n++) {
@@ -749,7 +771,6 @@ START_TEST(without_memory_none_is_started)
 		setup();
 	}
 	ck_assert_uint_ge(n, 5); /* those of the loop, the thread, its loop, the line */
-	s.stop_code = -1;
 	run_to_end(&s);
 }
 END_TEST
