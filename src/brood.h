@@ -234,6 +234,7 @@ struct brood_request;
 typedef void brood_request_fn(struct brood_request *r, void *data);
 struct brood_http_options {
 	brood_request_fn *on_request;	/* the request is whole; it lives until it is answered */
+	void (*on_served)(int n, void *data);	/* requests were answered; may be NULL */
 	void (*on_closed)(int n, void *data);	/* connections, may be NULL */
 	void (*on_drained)(void *data);		/* the last one, after a drain; may be NULL */
 	void *data;

@@ -39,6 +39,7 @@ include tests/unit/loop.mk
 include tests/unit/cli.mk
 include tests/unit/runtime.mk
 include tests/unit/worker.mk
+include tests/unit/http.mk
 include tests/unit/hello.mk
 include tests/sim/local.mk
 include tests/fuzz/local.mk

@@ -372,6 +372,12 @@ parse_is_inside(const struct parse *p)
 	return p->begun && !p->complete;
 }
 
+bool
+parse_asks_head(const struct parse *p)
+{
+	return p->begun && p->parser.method == HTTP_HEAD;
+}
+
 /* --- looking at it --------------------------------------------------------------------------- */
 
 const char *

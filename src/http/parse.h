@@ -67,6 +67,9 @@ enum parse_event parse_feed(struct parse *p, const char *data, size_t len, size_
 /* Whether a request has begun and is not complete. */
 bool parse_is_inside(const struct parse *p);
 
+/* Whether the answer has no body: known before the request is complete. */
+bool parse_asks_head(const struct parse *p);
+
 /* Of a complete request. */
 const char *parse_method(const struct parse *p);
 const char *parse_target(const struct parse *p);
