@@ -16,6 +16,16 @@
 
 enum { N = BROOD_CHILD_NULL, P = BROOD_CHILD_PIPE };
 
+#ifdef __SANITIZE_THREAD__
+/* libuv closes by syscall(), unseen, so that a descriptor seems to be made twice. */
+const char *__tsan_default_suppressions(void);
+const char *
+__tsan_default_suppressions(void)
+{
+	return "race:uv_pipe\n";
+}
+#endif
+
 static struct brood_loop *loop;
 
 static void
@@ -153,7 +163,7 @@ kill_it_again(struct brood_child *child, int status, void *arg)
 	ck_assert_int_eq(brood_child_kill(child, SIGKILL), -ESRCH);
 	ck_assert_int_gt(brood_child_pid(child), 0);
 	ck_assert_int_eq(brood_child_take_fd(child, 0), -1);
-	ck_assert_int_ge(brood_child_take_fd(child, 1), 0);
+	ck_assert_int_eq(close(brood_child_take_fd(child, 1)), 0);
 }
 
 START_TEST(it_is_not_there_any_more_when_its_end_is_told)
@@ -480,7 +490,7 @@ START_TEST(without_descriptors_none_is_started)
 		ck_assert_int_eq(brood_run(loop), 0);
 		ck_assert_int_eq(fd_count_open(), before);
 	}
-	ck_assert_int_gt(left, 4);
+	ck_assert_ptr_nonnull(e.child);
 	run_to_end(&e);
 	ck_assert_int_eq(fd_count_open(), before);
 }
