@@ -83,7 +83,24 @@ raise_error(struct brood_task *t, const char *what)
 	brood_raise(t->loop, t->result, what);
 }
 
-/* Once nothing is queued that might still join: then it is alone in the queue. */
+static void look_at_orphans(struct brood_loop *loop, void *arg);
+
+/* As a tick while there are ticks: these wait until no microtask is left, itself included. */
+static void
+look_later(struct tasks *ts)
+{
+	struct brood_loop *loop = ts->loop;
+	int r;
+
+	if (loop->ticks.n > 0)
+		r = brood_next_tick(loop, look_at_orphans, NULL);
+	else
+		r = brood_microtask(loop, look_at_orphans, NULL);
+	if (r < 0)
+		(void)uv_idle_start(&ts->idle, on_idle);
+}
+
+/* Once nothing is queued that might still join: then it is alone in the queues. */
 static void
 look_at_orphans(struct brood_loop *loop, void *arg)
 {
@@ -94,8 +111,7 @@ look_at_orphans(struct brood_loop *loop, void *arg)
 	if (ts == NULL)
 		return;
 	if (loop->ticks.n > 0 || loop->microtasks.n > 0) {
-		if (brood_microtask(loop, look_at_orphans, NULL) < 0)
-			(void)uv_idle_start(&ts->idle, on_idle);
+		look_later(ts);
 		return;
 	}
 	ts->is_looking = false;
@@ -114,8 +130,7 @@ orphan(struct brood_task *t)
 	if (ts->is_looking)
 		return;
 	ts->is_looking = true;
-	if (brood_microtask(t->loop, look_at_orphans, NULL) < 0)
-		(void)uv_idle_start(&ts->idle, on_idle);
+	look_later(ts);
 }
 
 void
