@@ -7,6 +7,7 @@ tests_order_order_SOURCES = \
 	tests/order/order.c \
 	tests/order/order.h \
 	tests/order/queues.c \
+	tests/order/tasks.c \
 	tests/order/threads.c \
 	tests/order/timers.c
 tests_order_order_LDADD = $(RUNTIME_LIBS)
@@ -41,6 +42,11 @@ order_programs = \
 	tests/order/intervals_in_order.cjs \
 	tests/order/io_from_pipe.cjs \
 	tests/order/longest_timer.cjs \
+	tests/order/main_code.mjs \
+	tests/order/main_fails.mjs \
+	tests/order/main_never_settled.mjs \
+	tests/order/main_settled.mjs \
+	tests/order/main_stopped.mjs \
 	tests/order/microtasks_of_microtasks.cjs \
 	tests/order/microtasks_starve.cjs \
 	tests/order/nothing_left.cjs \
@@ -50,6 +56,25 @@ order_programs = \
 	tests/order/queues_from_timer.cjs \
 	tests/order/queues_of_each_other.cjs \
 	tests/order/stopped.cjs \
+	tests/order/task_begins_at_once.cjs \
+	tests/order/task_cancelled.cjs \
+	tests/order/task_deadline.cjs \
+	tests/order/task_error_handled.cjs \
+	tests/order/task_error_joined.cjs \
+	tests/order/task_error_joined_late.cjs \
+	tests/order/task_error_nobody.cjs \
+	tests/order/task_error_too_late.cjs \
+	tests/order/task_joined.cjs \
+	tests/order/task_joined_ended.cjs \
+	tests/order/task_reads.cjs \
+	tests/order/task_resumes_as_microtask.cjs \
+	tests/order/tasks_all.cjs \
+	tests/order/tasks_all_but_one.cjs \
+	tests/order/tasks_among_timers.cjs \
+	tests/order/tasks_any.cjs \
+	tests/order/tasks_any_of_none.cjs \
+	tests/order/tasks_joined_in_turn.cjs \
+	tests/order/tasks_take_turns.cjs \
 	tests/order/thread_answers.cjs \
 	tests/order/thread_fails.cjs \
 	tests/order/thread_messages.cjs \

@@ -68,7 +68,31 @@
 	X(thread_messages)              \
 	X(thread_answers)               \
 	X(thread_fails)                 \
-	X(thread_terminated)
+	X(thread_terminated)            \
+	X(task_begins_at_once)          \
+	X(task_resumes_as_microtask)    \
+	X(tasks_among_timers)           \
+	X(tasks_take_turns)             \
+	X(task_reads)                   \
+	X(task_joined)                  \
+	X(task_joined_ended)            \
+	X(tasks_joined_in_turn)         \
+	X(task_error_joined)            \
+	X(task_error_joined_late)       \
+	X(task_error_too_late)          \
+	X(task_error_nobody)            \
+	X(task_error_handled)           \
+	X(tasks_all)                    \
+	X(tasks_all_but_one)            \
+	X(tasks_any)                    \
+	X(tasks_any_of_none)            \
+	X(task_cancelled)               \
+	X(task_deadline)                \
+	X(main_settled)                 \
+	X(main_code)                    \
+	X(main_fails)                   \
+	X(main_never_settled)           \
+	X(main_stopped)
 
 #define ORDER_DECLARE(name) void name(struct brood_loop *loop);
 ORDER_CASES(ORDER_DECLARE)
