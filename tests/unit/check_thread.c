@@ -750,6 +750,68 @@ START_TEST(a_threads_offloads_are_its_own)
 }
 END_TEST
 
+/* Of the thread's tasks; the port is theirs until the last has ended. */
+static struct brood_port *tasks_port;
+
+static int
+wait_for_go_on(void *arg)
+{
+	(void)sem_post(&there);
+	wait_for(arg);
+	return 5;
+}
+
+static int
+sleep_and_send(void *arg)
+{
+	(void)arg;
+	(void)sem_post(&there);
+	ck_assert_int_eq(brood_sleep(1000000), -ECANCELED);
+	return brood_port_send(tasks_port, "last words", 10);
+}
+
+static int
+offload_and_send_last(void *arg)
+{
+	ck_assert_int_eq(brood_offload_wait(wait_for_go_on, arg), 5);
+	return brood_port_send(tasks_port, "last words", 10);
+}
+
+static int
+have_tasks(struct brood_loop *l, struct brood_port *parent, void *arg)
+{
+	(void)arg;
+	tasks_port = parent;
+	brood_detach(brood_go(l, 0, sleep_and_send, NULL));
+	brood_detach(brood_go(l, 0, offload_and_send_last, &go_on));
+	return 0;
+}
+
+static int
+let_go_on(void *arg)
+{
+	(void)usleep(20000);
+	return sem_post(arg);
+}
+
+START_TEST(tasks_of_a_terminated_thread_come_to_their_end)
+{
+	struct story s = {0};
+
+	(void)sem_init(&there, 0, 0);
+	(void)sem_init(&go_on, 0, 0);
+	start(&s, have_tasks);
+	brood_port_listen(brood_thread_port(s.thread), hear, &s);
+	wait_for(&there);
+	wait_for(&there);
+	brood_thread_terminate(s.thread);
+	ck_assert_uint_ne(brood_offload(loop, let_go_on, NULL, &go_on), 0);
+	run_to_end(&s);
+	ck_assert_int_eq(s.code, 1);
+	ck_assert_uint_eq(s.heard_at_exit, 2);
+}
+END_TEST
+
 /* --- what is missing ------------------------------------------------------------------------- */
 
 START_TEST(without_memory_none_is_started)
@@ -819,6 +881,7 @@ add_tests(TCase *tc)
 	tcase_add_test(tc, one_after_the_other_leaves_nothing_behind);
 	tcase_add_test(tc, who_is_terminated_takes_its_threads_along);
 	tcase_add_test(tc, a_threads_offloads_are_its_own);
+	tcase_add_test(tc, tasks_of_a_terminated_thread_come_to_their_end);
 	tcase_add_test(tc, without_memory_none_is_started);
 	tcase_add_test(tc, without_a_thread_none_is_started);
 }
