@@ -1,6 +1,6 @@
 # Drift tests: what is said twice must be the same. NAME.tap is sh, NAME.bats is bats.
 drift_tests = tests/drift/rooms.tap tests/drift/verbs.tap tests/drift/sample.tap \
-	tests/drift/protocol.tap tests/drift/broodd.tap tests/drift/lint.tap
+	tests/drift/protocol.tap tests/drift/broodd.tap tests/drift/lint.tap tests/drift/libbrood.tap
 TESTS += $(drift_tests)
 EXTRA_DIST += $(drift_tests)
 
