@@ -102,7 +102,8 @@ brood_id brood_offload(struct brood_loop *loop, brood_work_fn *work, brood_done_
 /* 0: done gets -ECANCELED. -EBUSY: it runs, and ends by itself. -ESRCH: it has ended. */
 int brood_offload_cancel(struct brood_loop *loop, brood_id id);
 
-/* Two ports are the ends of one line. A message is text, copied, or a buffer that changes hands. */
+/* Two ports are the ends of one line. A message is text, copied, or a buffer that changes hands.
+ * Any thread may send; listening and closing is for that of the port's loop. */
 struct brood_port;
 struct brood_message {
 	char *data;		/* text has a zero after len bytes */
@@ -111,15 +112,19 @@ struct brood_message {
 	void (*free_data)(void *data);	/* NULL: not owned */
 };
 typedef void brood_message_fn(struct brood_port *port, struct brood_message *m, void *arg);
+/* -EPIPE: the other end is closed. What could not be sent stays yours. */
 int brood_port_send(struct brood_port *port, const char *text, size_t len);
 int brood_port_move(struct brood_port *port, void *data, size_t len, void (*free_data)(void *));
-/* The message is freed after fn, unless fn sets m->data to NULL. fn NULL: messages wait. */
+/* The message is freed after fn, unless fn sets m->data to NULL. fn NULL: messages wait. Listening
+ * keeps brood_run() from returning for as long as something may come. */
 void brood_port_listen(struct brood_port *port, brood_message_fn *fn, void *arg);
 void brood_port_close(struct brood_port *port);
 struct brood_loop *brood_port_loop(const struct brood_port *port);
 
 /* A thread with a loop of its own. fn runs there first, then the loop; the thread ends when that
- * has nothing left, with the exit code of brood_run(), or of fn where it is not 0. */
+ * has nothing left, with the exit code of brood_run(), or of fn where it is not 0. on_exit comes
+ * once, after the last message, with the error that nobody handled there or NULL; the thread and
+ * its port are gone after it. Until then brood_run() does not return. */
 struct brood_thread;
 typedef int brood_thread_fn(struct brood_loop *loop, struct brood_port *parent, void *arg);
 typedef void brood_thread_exit_fn(struct brood_loop *loop, struct brood_thread *thread, int code,
@@ -127,9 +132,10 @@ typedef void brood_thread_exit_fn(struct brood_loop *loop, struct brood_thread *
 struct brood_thread *brood_thread_start(struct brood_loop *loop, brood_thread_fn *fn,
     brood_thread_exit_fn *on_exit, void *arg);
 struct brood_port *brood_thread_port(struct brood_thread *thread);
-/* Its loop ends after the callback that runs there now; on_exit comes as always. */
+/* Its loop ends after the callback that runs there now; on_exit comes as always, with code 1. */
 void brood_thread_terminate(struct brood_thread *thread);
 
+/* A child is gone after on_exit. SIGCHLD is the loop's. brood_loop_free() lets children go on. */
 struct brood_child;
 enum { BROOD_CHILD_NULL = -1, BROOD_CHILD_PIPE = -2 };
 struct brood_child_options {
