@@ -28,3 +28,14 @@ LOOP_LIBS = src/loop/libloop.la src/ctl/libctl.la src/core/libcore.la src/conf/l
 sbin_PROGRAMS += broodd
 broodd_SOURCES = src/main.c
 broodd_LDADD = $(LOOP_LIBS)
+
+# libbrood: its rooms, and of their symbols only those of brood.h. What changes in those goes into
+# -version-info as libtool's manual says, and into tests/drift/libbrood.abi.
+include_HEADERS = src/brood.h
+lib_LTLIBRARIES = libbrood.la
+libbrood_la_SOURCES =
+libbrood_la_LIBADD = $(SERVICE_LIBS)
+libbrood_la_LDFLAGS = $(HARDEN_LDFLAGS:-pie=) $(SANITIZE_CFLAGS) $(COVERAGE_CFLAGS) \
+	-version-info 0:0:0 -no-undefined -Wl,--version-script=$(srcdir)/src/libbrood.map
+EXTRA_libbrood_la_DEPENDENCIES = src/libbrood.map
+EXTRA_DIST += src/libbrood.map
