@@ -1,13 +1,16 @@
 # Long runs, not part of "make check": soak loads and kills, bench measures.
 # Both scripts print what they did and exit non-zero when a promise was not kept.
 check_PROGRAMS += tests/bench/floor tests/bench/load tests/bench/plain_worker \
-	tests/bench/take_worker
+	tests/bench/take_worker tests/bench/turns
 tests_bench_load_LDADD = -lm
+tests_bench_turns_LDADD = $(RUNTIME_LIBS)
 tests_bench_plain_worker_SOURCES = tests/bench/plain_worker.c tests/bench/block.h \
 	tests/lib/no_leak_search.c
 tests_bench_take_worker_SOURCES = tests/bench/take_worker.c tests/bench/block.h
 TESTS += tests/bench/load.tap
-EXTRA_DIST += tests/bench/load.tap tests/bench/run tests/bench/stall tests/soak/run tests/lib/cluster.bash
+EXTRA_DIST += tests/bench/load.tap tests/bench/run tests/bench/stall tests/bench/runtime \
+	tests/bench/idle.py tests/bench/sleepers.go tests/bench/turns.cjs \
+	tests/soak/run tests/lib/cluster.bash
 
 soak: all $(check_PROGRAMS)
 	top_srcdir=$(abs_top_srcdir) top_builddir=$(abs_top_builddir) \
@@ -16,10 +19,17 @@ soak: all $(check_PROGRAMS)
 bench: all $(check_PROGRAMS)
 	top_srcdir=$(abs_top_srcdir) top_builddir=$(abs_top_builddir) \
 		$(abs_top_srcdir)/tests/bench/run $(BENCH_FLAGS)
+	top_srcdir=$(abs_top_srcdir) top_builddir=$(abs_top_builddir) \
+		$(abs_top_srcdir)/tests/bench/runtime
+
+# What the parts of libbrood cost beside Node, Go and nginx.
+bench-runtime: all $(check_PROGRAMS)
+	top_srcdir=$(abs_top_srcdir) top_builddir=$(abs_top_builddir) \
+		$(abs_top_srcdir)/tests/bench/runtime $(BENCH_FLAGS)
 
 # The table of modes: what others notice of a worker that is blocked.
 bench-stall: all $(check_PROGRAMS)
 	top_srcdir=$(abs_top_srcdir) top_builddir=$(abs_top_builddir) \
 		$(abs_top_srcdir)/tests/bench/stall $(BENCH_FLAGS)
 
-.PHONY: soak bench bench-stall
+.PHONY: soak bench bench-runtime bench-stall
