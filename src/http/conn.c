@@ -296,13 +296,25 @@ fail(struct conn *c, int error)
 	return error;
 }
 
-/* Writes what is gathered, then parts, which are used up. */
+static ssize_t
+send_all(int fd, struct iovec *all, int n)
+{
+	struct msghdr m = {.msg_iov = all, .msg_iovlen = (size_t)n};
+	ssize_t sent;
+
+	do {
+		sent = n == 1 ? send(fd, all->iov_base, all->iov_len, MSG_DONTWAIT | MSG_NOSIGNAL)
+		              : sendmsg(fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
+	} while (sent < 0 && errno == EINTR);
+	return sent;
+}
+
+/* Writes what is gathered, then parts. */
 static int
 send_parts(struct conn *c, struct iovec *parts, int n)
 {
 	struct brood_http *http = c->http;
 	struct iovec all[4] = {{.iov_base = http->out, .iov_len = http->out_len}};
-	struct msghdr m = {.msg_iov = all, .msg_iovlen = (size_t)n + 1};
 	ssize_t sent = 0;
 
 	if (n > 0)
@@ -310,9 +322,7 @@ send_parts(struct conn *c, struct iovec *parts, int n)
 	http->out_len = 0;
 	http->gatherer = NULL;
 	if (c->out == NULL) {
-		do {
-			sent = sendmsg(c->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
-		} while (sent < 0 && errno == EINTR);
+		sent = send_all(c->fd, all, n + 1);
 		if (sent < 0 && errno != EAGAIN && errno != EWOULDBLOCK)
 			return fail(c, -EPIPE);
 	}
