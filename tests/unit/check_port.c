@@ -550,7 +550,7 @@ take(struct brood_port *p, struct brood_message *m, void *arg)
 		taken_free = m->free_data;
 	} else {
 		taken = (size_t *)(void *)m->data;
-		ck_assert_ptr_eq(m->free_data, unmake);
+		ck_assert(m->free_data == unmake);
 		ck_assert_uint_eq(m->len, sizeof *taken);
 	}
 	m->data = NULL;
