@@ -94,6 +94,7 @@ brood_loop_free(struct brood_loop *loop)
 	(void)uv_loop_close(&loop->uv);
 	uv_mutex_destroy(&loop->posted_lock);
 	jobs_done(&loop->posted);
+	jobs_done(&loop->posted_now);
 	jobs_done(&loop->ticks);
 	jobs_done(&loop->microtasks);
 	ids_done(&loop->ids);
@@ -354,26 +355,30 @@ brood_post(struct brood_loop *loop, brood_fn *fn, void *arg)
 	return r == 0 ? uv_async_send(&loop->wake) : r;
 }
 
-/* All of them at once: what is posted meanwhile waits for the next turn. */
+/* Those that are there now: what is posted meanwhile waits for the next turn, and what a stop has left
+ * for the next run. */
 static void
 on_wake(uv_async_t *wake)
 {
 	struct brood_loop *loop = wake->data;
-	struct jobs posted;
+	struct jobs empty = loop->posted_now;
+	bool are_left = empty.n > 0;
 	struct job job;
 
-	uv_mutex_lock(&loop->posted_lock);
-	posted = loop->posted;
-	loop->posted = (struct jobs){0};
-	uv_mutex_unlock(&loop->posted_lock);
-
+	if (!are_left) {
+		uv_mutex_lock(&loop->posted_lock);
+		loop->posted_now = loop->posted;
+		loop->posted = empty;
+		uv_mutex_unlock(&loop->posted_lock);
+	}
 	brood_enter(loop);
-	while (jobs_take(&posted, &job)) {
+	while (!loop->is_stopped && jobs_take(&loop->posted_now, &job)) {
 		job.fn(loop, job.arg);
 		loop_run_queues(loop);
 	}
-	jobs_done(&posted);
 	brood_leave(loop);
+	if (are_left || loop->posted_now.n > 0)
+		(void)uv_async_send(wake);
 }
 
 /* --- errors ---------------------------------------------------------------------------------- */

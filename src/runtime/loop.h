@@ -57,6 +57,7 @@ struct brood_loop {
 
 	uv_mutex_t posted_lock;
 	struct jobs posted;	/* under the lock */
+	struct jobs posted_now;	/* what runs of it */
 	uv_async_t wake;	/* not referenced: it keeps nothing alive */
 
 	loop_sleep_fn *sleep;	/* NULL: libuv sleeps itself */

@@ -505,6 +505,23 @@ START_TEST(threads_post_and_all_of_it_runs)
 }
 END_TEST
 
+START_TEST(a_stop_leaves_what_was_posted_for_the_next_run)
+{
+	brood_id held = brood_set_interval(loop, 3600000, say, "never");
+
+	ck_assert_int_eq(brood_post(loop, say, "one"), 0);
+	ck_assert_int_eq(brood_post(loop, stops, "stop"), 0);
+	ck_assert_int_eq(brood_post(loop, say, "rest"), 0);
+	ck_assert_int_eq(brood_run(loop), 42);
+	ck_assert_str_eq(said, "one stop ");
+	ck_assert_int_eq(brood_post(loop, say, "more"), 0);
+	ck_assert_int_eq(brood_post(loop, stops, "end"), 0);
+	ck_assert_int_eq(brood_run(loop), 42);
+	ck_assert_str_eq(said, "one stop rest-tick rest more end ");
+	brood_clear(loop, held);
+}
+END_TEST
+
 /* --- without memory -------------------------------------------------------------------------- */
 
 START_TEST(nothing_is_lost_where_memory_runs_out)
@@ -581,6 +598,7 @@ main(void)
 	tcase_add_test(c, sleep_is_taken_over_and_given_back_while_it_runs);
 	tcase_add_test(c, an_error_that_nobody_handles_ends_the_run);
 	tcase_add_test(c, threads_post_and_all_of_it_runs);
+	tcase_add_test(c, a_stop_leaves_what_was_posted_for_the_next_run);
 	tcase_add_test(c, nothing_is_lost_where_memory_runs_out);
 	tcase_add_test(c, a_loop_is_freed_with_all_that_waits);
 	suite_add_tcase(s, c);
