@@ -164,7 +164,7 @@ feed(struct bed *b, const char *data, size_t size, size_t cut, struct run *run)
 
 	memset(run, 0, sizeof *run);
 	current = run;
-	for (size_t at = 0; at < size; at += cut) {
+	for (size_t at = 0; at < size && !t.ended; at += cut) {
 		size_t len = size - at < cut ? size - at : cut;
 
 		bed_send(b, fd, data + at, len);
