@@ -750,6 +750,34 @@ START_TEST(a_threads_offloads_are_its_own)
 }
 END_TEST
 
+static void
+raise_at_the_end(struct brood_loop *l, int result, void *arg)
+{
+	(void)result;
+	(void)arg;
+	brood_raise(l, -EIO, "at the end");
+}
+
+static int
+offload_and_stop(struct brood_loop *l, struct brood_port *parent, void *arg)
+{
+	(void)parent;
+	ck_assert_uint_ne(brood_offload(l, compute, raise_at_the_end, arg), 0);
+	brood_stop(l, 0);
+	return 0;
+}
+
+START_TEST(an_error_while_its_loop_is_freed_is_one)
+{
+	struct story s = {0};
+
+	start(&s, offload_and_stop);
+	run_to_end(&s);
+	ck_assert_int_eq(s.code, 1);
+	ck_assert_str_eq(s.error, "at the end: Input/output error");
+}
+END_TEST
+
 /* Of the thread's tasks; the port is theirs until the last has ended. */
 static struct brood_port *tasks_port;
 
@@ -881,6 +909,7 @@ add_tests(TCase *tc)
 	tcase_add_test(tc, one_after_the_other_leaves_nothing_behind);
 	tcase_add_test(tc, who_is_terminated_takes_its_threads_along);
 	tcase_add_test(tc, a_threads_offloads_are_its_own);
+	tcase_add_test(tc, an_error_while_its_loop_is_freed_is_one);
 	tcase_add_test(tc, tasks_of_a_terminated_thread_come_to_their_end);
 	tcase_add_test(tc, without_memory_none_is_started);
 	tcase_add_test(tc, without_a_thread_none_is_started);
