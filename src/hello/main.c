@@ -3,13 +3,13 @@
  *
  * A small HTTP/1.1 service that shows how a worker behaves well: it takes its listeners from the
  * master, says ready, drains without losing a request and leaves. Run by hand it binds for
- * itself, so that it can be debugged alone.
+ * itself, so that it can be debugged alone. All that is libbrood's; brood_serve() would do but for
+ * the names of listeners and the times that the environment sets.
  *
- * This file reads the command line and the environment and wires the parts; it serves nothing.
+ * This file reads the command line and the environment and wires the parts; it answers nothing.
  */
 #include <errno.h>
 #include <getopt.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,34 +17,22 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include <uv.h>
+#include "hello/hello.h"
 
-#include "hello/channel.h"
-#include "hello/listeners.h"
-#include "hello/ring.h"
-#include "hello/server.h"
+#define DRAIN_MS      30000
+#define IDLE_GRACE_MS 500
+#define HEADER_MS     10000
+#define KEEP_ALIVE_MS 75000
+#define HEADER_MAX    8192
+#define BODY_MAX      65536
+#define DEFAULT_PORT  "8080"
+#define TIME_MAX_MS   3600000
+#define ADDRESSES_MAX 64
 
-#define DRAIN_MS         30000
-#define IDLE_GRACE_MS    500
-#define HEADER_MS        10000
-#define KEEP_ALIVE_MS    75000
-#define DEFAULT_PORT     "8080"
-#define TIME_MAX_MS      3600000
-#define RING_MS          200 /* the master does without, or is older than that */
-#define BEAT_MS          1000
-#define EXIT_INTERRUPTED 130
-
-static struct hello {
-	uv_loop_t loop;
-	uv_signal_t term, interrupt;
-	uv_timer_t patience; /* for the wait set */
-	uv_timer_t beat; /* runs when a connection was accepted since the last one */
-	bool is_ready;
-	struct ring ring;
-	struct server server;
-	struct channel channel;
-	struct listener_set listeners;
-} hello;
+static struct hello hello;
+static const char *addresses[ADDRESSES_MAX + 1];
+static size_t n_addresses;
+static struct brood_http_options http_options;
 
 static void
 print_help(void)
@@ -61,15 +49,23 @@ print_help(void)
 	    "  -h, --help            this text\n"
 	    "  -V, --version         the version\n"
 	    "\n"
-	    "Paths: /  /io?ms=N  /cpu?ms=N  /crash  /healthz\n"
+	    "Paths: /  /io?ms=N  /cpu?ms=N  /cpu-offload?ms=N&by=offload|thread  /crash\n"
+	    "/healthz\n"
 	    "TERM and INT drain: what is under way is finished, then it exits 0; a second INT\n"
 	    "exits at once.\n"
 	    "\n"
 	    "environment: PORT, BROOD_HELLO_IDLE_MS (500: how long a drain waits for idle\n"
 	    "connections), BROOD_HELLO_DRAIN_MS (30000: the most a drain takes),\n"
 	    "BROOD_HELLO_HEADER_MS (10000: time for a request to come in),\n"
-	    "BROOD_HELLO_RING (yes; no: accepts from its own sockets only)\n",
+	    "BROOD_RING (yes; no: accepts from its own sockets only)\n",
 	    stdout);
+}
+
+static int
+fail(int code, const char *what, const char *why)
+{
+	fprintf(stderr, "brood-hello: %s: %s\n", what, why);
+	return code;
 }
 
 static bool
@@ -100,153 +96,135 @@ env_ms(const char *name, unsigned fallback)
 	return value;
 }
 
-static int
-env_index(const char *name)
-{
-	unsigned value;
+/* --- connections ----------------------------------------------------------------------------- */
 
-	return parse_number(getenv(name), 1u << 30, &value) ? (int)value : -1;
+static void
+on_served(int n, void *data)
+{
+	struct door *d = data;
+
+	if (d->hello->worker != NULL)
+		brood_worker_served(d->hello->worker, n);
 }
 
 static void
-say_ready(void)
+on_closed(int n, void *data)
 {
-	if (hello.is_ready || server_is_draining(&hello.server))
-		return;
-	hello.is_ready = true;
-	channel_say_ready(&hello.channel);
+	struct door *d = data;
+
+	d->hello->conns -= (unsigned)n;
+	if (d->hello->worker != NULL)
+		brood_worker_closed(d->hello->worker, n);
 }
 
 static void
-start_drain(long deadline_ms)
+on_drained(void *data)
 {
-	uint64_t most = env_ms("BROOD_HELLO_DRAIN_MS", DRAIN_MS);
+	struct door *d = data;
 
-	if (deadline_ms >= 0 && (uint64_t)deadline_ms < most)
-		most = (uint64_t)deadline_ms;
-	if (!server_is_draining(&hello.server))
-		channel_say_stopping(&hello.channel);
-	(void)uv_timer_stop(&hello.patience);
-	ring_leave(&hello.ring);
-	server_drain(&hello.server, most);
+	if (--d->hello->draining == 0)
+		brood_worker_done(d->hello->worker);
 }
 
-/* Serves the listeners by the loop, as without a master. */
-static int
-watch_listeners(void)
+static struct door *
+new_door(struct hello *h, const char *name)
 {
-	int r = server_watch(&hello.server, &hello.listeners);
+	struct door *d = calloc(1, sizeof *d);
 
-	if (r == 0)
-		say_ready();
-	return r;
-}
-
-static void
-on_patience_over(uv_timer_t *timer)
-{
-	int r = watch_listeners();
-
-	(void)timer;
-	if (r < 0) {
-		fprintf(stderr, "brood-hello: cannot serve the listeners: %s\n", uv_strerror(r));
-		exit(EX_OSERR);
+	if (d == NULL)
+		return NULL;
+	d->hello = h;
+	(void)snprintf(d->name, sizeof d->name, "%s", name);
+	http_options.data = d;
+	d->http = brood_http_new(h->loop, &http_options);
+	if (d->http == NULL) {
+		free(d);
+		return NULL;
 	}
+	d->next = h->doors;
+	h->doors = d;
+	return d;
 }
 
-/* From now on listeners are watched by the wait set alone. */
-static void
-on_ring(void *arg, struct control *frame, int *fds, size_t n)
+static struct door *
+find_door(struct hello *h, const char *name)
 {
-	(void)arg;
-	if (!ring_take(&hello.ring, frame, fds, n))
+	for (struct door *d = h->doors; d != NULL; d = d->next) {
+		if (strncmp(d->name, name, sizeof d->name - 1) == 0)
+			return d;
+	}
+	return new_door(h, name);
+}
+
+static void
+on_connection(struct brood_worker *w, int fd, const char *listener, void *data)
+{
+	struct hello *h = data;
+	struct door *d = find_door(h, listener);
+
+	if (d == NULL) {
+		close(fd);
+		brood_worker_closed(w, 1);
 		return;
-	(void)uv_timer_stop(&hello.patience);
-	server_unwatch(&hello.server);
-	listeners_give_back(&hello.listeners);
-	say_ready();
+	}
+	h->conns++;
+	(void)brood_http_serve(d->http, fd);
 }
 
-static void
-on_beat(uv_timer_t *timer)
-{
-	const struct channel_beat beat = {
-	    .lag_us = ring_take_lag_us(&hello.ring),
-	    .has_lag = ring_is_in_use(&hello.ring),
-	    .requests = hello.server.requests,
-	    .stolen = hello.ring.stolen,
-	    .conns = hello.server.n_conns,
-	};
-
-	(void)timer;
-	channel_say_beat(&hello.channel, &beat);
-}
-
-/* Requests on connections that are there already are no news to the master: it sleeps on. */
-static void
-on_accepted(struct server *s)
-{
-	(void)s;
-	if (hello.channel.is_open && !uv_is_active((uv_handle_t *)&hello.beat))
-		(void)uv_timer_start(&hello.beat, on_beat, BEAT_MS, 0);
-}
+/* --- the end --------------------------------------------------------------------------------- */
 
 static void
-on_drain(void *arg, long deadline_ms)
+on_drain_over(struct brood_loop *loop, void *arg)
 {
 	(void)arg;
-	start_drain(deadline_ms);
+	brood_stop(loop, 0);
 }
 
 static void
-on_gone(void *arg)
+on_drain(struct brood_worker *w, uint64_t deadline_ms, void *data)
 {
-	(void)arg;
-	if (!server_is_draining(&hello.server))
-		fputs("brood-hello: the master is gone, draining\n", stderr);
-	start_drain(-1);
+	struct hello *h = data;
+	unsigned most_ms = env_ms("BROOD_HELLO_DRAIN_MS", DRAIN_MS);
+
+	if (most_ms < deadline_ms)
+		brood_unref(h->loop, brood_set_timeout(h->loop, most_ms, on_drain_over, NULL));
+	/* One more than there are, until all of them know. */
+	h->draining = 1;
+	for (struct door *d = h->doors; d != NULL; d = d->next) {
+		h->draining++;
+		brood_http_drain(d->http);
+	}
+	if (--h->draining == 0)
+		brood_worker_done(w);
 }
 
-/* TERM may follow the master's drain frame and means the same, so it is no second request. */
-static void
-on_signal(uv_signal_t *handle, int signum)
-{
-	static int interrupts;
-
-	(void)handle;
-	if (signum == SIGINT && ++interrupts > 1)
-		_exit(EXIT_INTERRUPTED);
-	start_drain(-1);
-}
-
-static void
-on_done(struct server *s)
-{
-	(void)s;
-	channel_close(&hello.channel);
-	uv_close((uv_handle_t *)&hello.term, NULL);
-	uv_close((uv_handle_t *)&hello.interrupt, NULL);
-	uv_close((uv_handle_t *)&hello.patience, NULL);
-	uv_close((uv_handle_t *)&hello.beat, NULL);
-	uv_close((uv_handle_t *)&hello.ring.prepare, NULL);
-}
-
+/* What is computed off the loop would be waited for, as long as it takes. */
 static int
-fail(int code, const char *what, const char *why)
+finish(struct hello *h, int code)
 {
-	fprintf(stderr, "brood-hello: %s: %s\n", what, why);
+	struct brood_worker *w = h->worker;
+	struct door *next;
+
+	if (h->conns > 0 && brood_worker_is_draining(w))
+		fprintf(stderr, "brood-hello: drain deadline passed, closing %u connections\n",
+		    h->conns);
+	answer_drop_jobs(h);
+	if (h->jobs != NULL)
+		_exit(code);
+	for (struct door *d = h->doors; d != NULL; d = d->next)
+		brood_http_free(d->http);
+	h->worker = NULL;
+	brood_worker_close(w);
+	brood_loop_free(h->loop);
+	for (struct door *d = h->doors; d != NULL; d = next) {
+		next = d->next;
+		free(d);
+	}
+	h->doors = NULL;
 	return code;
 }
 
-static int
-bind_one(const char *address)
-{
-	int r = listeners_bind(&hello.listeners, address);
-
-	if (r == -EINVAL)
-		return fail(EX_USAGE, address, "no address like HOST:PORT, *:PORT or unix:/PATH");
-	return r < 0 ? fail(EX_OSERR, address, strerror(-r)) : 0;
-}
+/* --- the beginning --------------------------------------------------------------------------- */
 
 static int
 read_options(int argc, char **argv, bool *ret_stop)
@@ -257,21 +235,21 @@ read_options(int argc, char **argv, bool *ret_stop)
 	    {"version", no_argument, NULL, 'V'},
 	    {NULL, 0, NULL, 0},
 	};
-	int o, r;
+	int o;
 
 	*ret_stop = true;
 	while ((o = getopt_long(argc, argv, "l:hV", options, NULL)) != -1) {
 		switch (o) {
 		case 'l':
-			r = bind_one(optarg);
-			if (r != 0)
-				return r;
+			if (n_addresses == ADDRESSES_MAX)
+				return fail(EX_USAGE, optarg, "too many addresses");
+			addresses[n_addresses++] = optarg;
 			break;
 		case 'h':
 			print_help();
 			return 0;
 		case 'V':
-			puts("brood-hello " PACKAGE_VERSION);
+			printf("brood-hello %s\n", brood_version());
 			return 0;
 		default:
 			fputs("try brood-hello --help\n", stderr);
@@ -286,107 +264,84 @@ read_options(int argc, char **argv, bool *ret_stop)
 
 /* What -l named wins, then what the master hands over, then an address of our own. */
 static int
-find_listeners(void)
+choose_addresses(void)
 {
-	const char *port = getenv("PORT"), *why = NULL;
-	char address[32];
+	static char own[32];
+	const char *port = getenv("PORT");
 	unsigned number;
-	int r;
 
-	if (hello.listeners.n > 0)
+	if (n_addresses > 0) {
+		(void)unsetenv("LISTEN_FDS");
 		return 0;
-	r = listeners_take(&hello.listeners, &why);
-	if (r != 0)
-		return r < 0 ? fail(EX_USAGE, "cannot take the listeners", why) : 0;
+	}
 	if (port != NULL && !parse_number(port, 65535, &number))
 		return fail(EX_USAGE, "PORT", "no port number");
-	snprintf(address, sizeof address, "127.0.0.1:%s", port != NULL ? port : DEFAULT_PORT);
-	return bind_one(address);
+	(void)snprintf(own, sizeof own, "127.0.0.1:%s", port != NULL ? port : DEFAULT_PORT);
+	addresses[n_addresses++] = own;
+	return 0;
 }
 
+/* Port 0 is told as the kernel chose it, where it is the first. */
 static void
-say_addresses(void)
+say_addresses(const struct hello *h)
 {
-	for (size_t i = 0; i < hello.listeners.n; i++) {
-		const struct listener_fd *l = &hello.listeners.at[i];
+	for (size_t i = 0; i < n_addresses && getenv("LISTEN_FDS") == NULL; i++) {
+		const char *a = addresses[i], *colon = strrchr(a, ':');
+		bool is_unix = strncmp(a, "unix:", 5) == 0;
 
-		if (l->is_own)
-			fprintf(stderr, "brood-hello: pid %d serves %s%s%s\n", (int)getpid(),
-			    l->is_unix ? "" : "http://", l->name, l->is_unix ? "" : "/");
+		fprintf(stderr, "brood-hello: pid %d serves ", (int)getpid());
+		if (is_unix)
+			fprintf(stderr, "%s\n", a);
+		else if (i == 0)
+			fprintf(stderr, "http://%.*s:%d/\n", colon != NULL ? (int)(colon - a) : 9,
+			    colon != NULL ? a : "127.0.0.1", brood_worker_port(h->worker));
+		else
+			fprintf(stderr, "http://%s/\n", a);
 	}
-}
-
-static void
-start_server(void)
-{
-	hello.server.loop = &hello.loop;
-	hello.server.app = getenv("BROOD_APP");
-	hello.server.slot = env_index("BROOD_SLOT");
-	hello.server.generation = env_index("BROOD_GENERATION");
-	hello.server.idle_ms = env_ms("BROOD_HELLO_IDLE_MS", IDLE_GRACE_MS);
-	hello.server.header_ms = env_ms("BROOD_HELLO_HEADER_MS", HEADER_MS);
-	hello.server.keep_alive_ms = KEEP_ALIVE_MS;
-	hello.server.on_done = on_done;
-	hello.server.on_accepted = on_accepted;
-	server_start(&hello.server);
-	ring_init(&hello.ring, &hello.server);
-}
-
-static void
-start_handles(void)
-{
-	(void)uv_signal_init(&hello.loop, &hello.term);
-	(void)uv_signal_init(&hello.loop, &hello.interrupt);
-	(void)uv_signal_start(&hello.term, on_signal, SIGTERM);
-	(void)uv_signal_start(&hello.interrupt, on_signal, SIGINT);
-	(void)uv_timer_init(&hello.loop, &hello.patience);
-	(void)uv_timer_init(&hello.loop, &hello.beat);
-	uv_unref((uv_handle_t *)&hello.beat);
-}
-
-static void
-start_channel(void)
-{
-	int r;
-
-	hello.channel.on_drain = on_drain;
-	hello.channel.on_ring = on_ring;
-	hello.channel.on_gone = on_gone;
-	r = channel_open(&hello.channel, &hello.loop);
-	if (r < 0)
-		fprintf(
-		    stderr, "brood-hello: BROOD_CHANNEL_FD is no channel: %s\n", uv_strerror(r));
-}
-
-/* A wait set holds the master's listeners: ours are not in there. */
-static bool
-wants_ring(void)
-{
-	const char *wanted = getenv("BROOD_HELLO_RING");
-
-	return hello.channel.is_open && !hello.listeners.at[0].is_own &&
-	       (wanted == NULL || strcmp(wanted, "no") != 0);
 }
 
 static int
-start(void)
+cannot_open(int error)
 {
-	int r;
+	const char *what = getenv("LISTEN_FDS") != NULL ? "LISTEN_FDS" : addresses[n_addresses - 1];
 
-	(void)signal(SIGPIPE, SIG_IGN);
-	r = uv_loop_init(&hello.loop);
-	if (r < 0)
-		return fail(EX_OSERR, "cannot make the event loop", uv_strerror(r));
-	start_server();
-	start_handles();
-	start_channel();
-	if (wants_ring()) {
-		channel_ask_ring(&hello.channel);
-		(void)uv_timer_start(&hello.patience, on_patience_over, RING_MS, 0);
-		return 0;
+	if (error == EINVAL && getenv("LISTEN_FDS") == NULL)
+		return fail(EX_USAGE, what, "no address like HOST:PORT, *:PORT or unix:/PATH");
+	return fail(
+	    error == EINVAL || error == ENOTSOCK ? EX_USAGE : EX_OSERR, what, strerror(error));
+}
+
+static int
+start(struct hello *h)
+{
+	static const struct brood_worker_handlers handlers = {
+	    .on_connection = on_connection, .on_drain = on_drain};
+	const struct brood_worker_options options = {.addresses = addresses};
+
+	http_options = (struct brood_http_options){
+	    .on_request = answer_request,
+	    .on_served = on_served,
+	    .on_closed = on_closed,
+	    .on_drained = on_drained,
+	    .header_max = HEADER_MAX,
+	    .body_max = BODY_MAX,
+	    .header_ms = env_ms("BROOD_HELLO_HEADER_MS", HEADER_MS),
+	    .idle_ms = KEEP_ALIVE_MS,
+	    .drain_idle_ms = env_ms("BROOD_HELLO_IDLE_MS", IDLE_GRACE_MS),
+	};
+	h->loop = brood_loop_new();
+	if (h->loop == NULL)
+		return fail(EX_OSERR, "cannot make the event loop", strerror(errno));
+	h->started_ms = brood_now(h->loop);
+	h->worker = brood_worker_open(h->loop, &options, &handlers, h);
+	if (h->worker == NULL) {
+		int code = cannot_open(errno);
+
+		brood_loop_free(h->loop);
+		return code;
 	}
-	r = watch_listeners();
-	return r < 0 ? fail(EX_OSERR, "cannot serve the listeners", uv_strerror(r)) : 0;
+	say_addresses(h);
+	return 0;
 }
 
 int
@@ -398,15 +353,8 @@ main(int argc, char **argv)
 	r = read_options(argc, argv, &stop);
 	if (stop || r != 0)
 		return r;
-	r = find_listeners();
+	r = choose_addresses();
 	if (r == 0)
-		r = start();
-	if (r != 0)
-		return r;
-	say_addresses();
-	ring_run(&hello.ring);
-	(void)uv_loop_close(&hello.loop);
-	ring_done(&hello.ring);
-	free(hello.server.listeners);
-	return 0;
+		r = start(&hello);
+	return r != 0 ? r : finish(&hello, brood_run(hello.loop));
 }

@@ -76,8 +76,8 @@ static const char page_tail[] =
     "brood reload          replace every worker, lose no request\n"
     "brood kill %s.%s  see it come back\n"
     "brood logs -f         what they say</pre>\n"
-    "<p>Also here: /io?ms=100, /cpu?ms=100, /crash, /healthz; this page as JSON with "
-    "Accept: application/json.</p>\n</body></html>\n";
+    "<p>Also here: /io?ms=100, /cpu?ms=100, /cpu-offload?ms=100, /crash, /healthz; this "
+    "page as JSON with Accept: application/json.</p>\n</body></html>\n";
 
 /* "3 h 12 min", as a person would say it. */
 static void

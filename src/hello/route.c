@@ -16,6 +16,7 @@ static const struct {
     {"/healthz", ROUTE_HEALTH, 0},
     {"/io", ROUTE_IO, ROUTE_IO_MAX_MS},
     {"/cpu", ROUTE_CPU, ROUTE_CPU_MAX_MS},
+    {"/cpu-offload", ROUTE_OFFLOAD, ROUTE_CPU_MAX_MS},
     {"/crash", ROUTE_CRASH, 0},
 };
 
@@ -66,20 +67,52 @@ query_ms(const char *query, unsigned max, unsigned *ret_ms)
 	return found == 1;
 }
 
+static bool
+is_text(const char *s, size_t len, const char *text)
+{
+	return len == strlen(text) && memcmp(s, text, len) == 0;
+}
+
+/* At most one by=offload or by=thread. */
+static enum route_kind
+query_by(const char *query)
+{
+	enum route_kind kind = ROUTE_MAX;
+
+	while (*query != '\0') {
+		size_t len = strcspn(query, "&");
+
+		if (len >= 3 && memcmp(query, "by=", 3) == 0) {
+			bool is_thread = is_text(query + 3, len - 3, "thread");
+
+			if (kind != ROUTE_MAX ||
+			    (!is_thread && !is_text(query + 3, len - 3, "offload")))
+				return ROUTE_BAD;
+			kind = is_thread ? ROUTE_THREAD : ROUTE_OFFLOAD;
+		}
+		query += len;
+		query += *query == '&';
+	}
+	return kind == ROUTE_MAX ? ROUTE_OFFLOAD : kind;
+}
+
 struct route
 route_find(const char *target)
 {
 	struct route r = {ROUTE_UNKNOWN, 0};
+	const char *query;
 	size_t len;
 
 	target = skip_authority(target);
 	len = strcspn(target, "?#");
+	query = target + len + (target[len] == '?');
 	for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
-		if (strlen(paths[i].path) != len || memcmp(paths[i].path, target, len) != 0)
+		if (!is_text(target, len, paths[i].path))
 			continue;
 		r.kind = paths[i].kind;
-		if (paths[i].max_ms > 0 &&
-		    !query_ms(target + len + (target[len] == '?'), paths[i].max_ms, &r.ms))
+		if (r.kind == ROUTE_OFFLOAD)
+			r.kind = query_by(query);
+		if (paths[i].max_ms > 0 && !query_ms(query, paths[i].max_ms, &r.ms))
 			r.kind = ROUTE_BAD;
 		break;
 	}

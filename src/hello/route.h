@@ -14,9 +14,11 @@ enum route_kind {
 	ROUTE_HEALTH, /* GET /healthz */
 	ROUTE_IO, /* GET /io?ms=N */
 	ROUTE_CPU, /* GET /cpu?ms=N */
+	ROUTE_OFFLOAD, /* GET /cpu-offload?ms=N, or with by=offload */
+	ROUTE_THREAD, /* GET /cpu-offload?ms=N&by=thread */
 	ROUTE_CRASH, /* GET /crash */
 	ROUTE_UNKNOWN, /* 404 */
-	ROUTE_BAD, /* 400: ms is missing, given twice or out of range */
+	ROUTE_BAD, /* 400: ms is missing, given twice or out of range; by is neither */
 	ROUTE_MAX
 };
 

@@ -1,5 +1,4 @@
-# libbrood's worker: channel, wait set, listeners, accepting, drain, beats, messages. service.c is
-# not in here: it knows http, too, and is compiled into the library itself.
+# libbrood's worker: channel, wait set, listeners, accepting, drain, beats, messages.
 noinst_LTLIBRARIES += src/worker/libworker.la
 src_worker_libworker_la_SOURCES = \
 	src/worker/accept.c \
@@ -19,3 +18,9 @@ src_worker_libworker_la_SOURCES = \
 	src/worker/worker.c \
 	src/worker/worker.h
 WORKER_LIBS = src/worker/libworker.la src/runtime/libruntime.la $(IPC_LIBS) $(UV_LIBS)
+
+# brood_serve() knows http, too.
+noinst_LTLIBRARIES += src/worker/libservice.la
+src_worker_libservice_la_SOURCES = src/worker/service.c
+SERVICE_LIBS = src/worker/libservice.la src/worker/libworker.la src/http/libhttp.la \
+	src/runtime/libruntime.la $(IPC_LIBS) $(UV_LIBS)

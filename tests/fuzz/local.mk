@@ -21,14 +21,16 @@ tests_fuzz_fuzz_conf_SOURCES = tests/fuzz/fuzz_conf.c $(fuzz_driver)
 tests_fuzz_fuzz_conf_LDADD = $(CONF_LIBS)
 tests_fuzz_fuzz_conf_LDFLAGS = $(fuzz_ldflags)
 
-FUZZ_TARGETS += tests/fuzz/fuzz_hello_http tests/fuzz/fuzz_hello_control
-tests_fuzz_fuzz_hello_http_SOURCES = tests/fuzz/fuzz_hello_http.c $(fuzz_driver)
-tests_fuzz_fuzz_hello_http_CPPFLAGS = $(hello_cppflags)
-tests_fuzz_fuzz_hello_http_LDADD = src/hello/libhello.la src/http/libhttp.la
-tests_fuzz_fuzz_hello_http_LDFLAGS = $(fuzz_ldflags)
-tests_fuzz_fuzz_hello_control_SOURCES = tests/fuzz/fuzz_hello_control.c $(fuzz_driver)
-tests_fuzz_fuzz_hello_control_LDADD = src/hello/libhello.la $(JANSSON_LIBS)
-tests_fuzz_fuzz_hello_control_LDFLAGS = $(fuzz_ldflags)
+FUZZ_TARGETS += tests/fuzz/fuzz_worker
+tests_fuzz_fuzz_worker_SOURCES = tests/fuzz/fuzz_worker.c $(fuzz_driver)
+tests_fuzz_fuzz_worker_LDADD = $(WORKER_LIBS)
+tests_fuzz_fuzz_worker_LDFLAGS = $(fuzz_ldflags)
+
+FUZZ_TARGETS += tests/fuzz/fuzz_http
+tests_fuzz_fuzz_http_SOURCES = tests/fuzz/fuzz_http.c tests/lib/httpbed.c tests/lib/httpbed.h $(fuzz_driver)
+tests_fuzz_fuzz_http_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/lib
+tests_fuzz_fuzz_http_LDADD = $(HTTP_LIBS)
+tests_fuzz_fuzz_http_LDFLAGS = $(fuzz_ldflags)
 
 FUZZ_TARGETS += tests/fuzz/fuzz_frame tests/fuzz/fuzz_msg tests/fuzz/fuzz_lines tests/fuzz/fuzz_control
 tests_fuzz_fuzz_frame_SOURCES = tests/fuzz/fuzz_frame.c $(fuzz_driver)

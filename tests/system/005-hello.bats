@@ -64,7 +64,8 @@ expect_statuses() {
 @test "paths, methods and bad parameters have their status" {
 	start_hello
 	for case in "/healthz 200" "/nothing 404" "/io 400" "/io?ms=abc 400" "/io?ms=1&ms=2 400" \
-		"/cpu?ms=999999999 400" "/cpu?ms=5 200" "/io?ms=5 200" "/io?x=1&ms=0 200"; do
+		"/cpu?ms=999999999 400" "/cpu?ms=5 200" "/cpu-offload?ms=5 200" \
+		"/cpu-offload?ms=5&by=thread 200" "/cpu-offload?ms=5&by=me 400" "/io?ms=5 200" "/io?x=1&ms=0 200"; do
 		run -0 curl -s -o /dev/null -w '%{http_code}' "http://127.0.0.1:$PORT${case% *}"
 		[ "$output" = "${case#* }" ] || { echo "$case: $output"; return 1; }
 	done
@@ -125,7 +126,7 @@ expect_statuses() {
 @test "each limit has its status: 414, 431, 413" {
 	start_hello
 	long=$(printf '%02000d' 0)
-	run -0 exchange "$(GET "/$long")"
+	run -0 exchange "$(GET "/$long$long$long$long$long")"
 	expect_statuses 414
 	run -0 exchange "$(GET / "A: $long\r\nB: $long\r\nC: $long\r\nD: $long\r\nE: $long\r\n")"
 	expect_statuses 431
@@ -275,6 +276,30 @@ hold() {
 	wait "$SPAWNED"
 	wait
 	grep -q 'drain deadline passed, closing 1 connection' "$LOG"
+}
+
+@test "what is computed off the loop holds nobody up" {
+	start_hello
+	for by in offload thread; do
+		curl -s "http://127.0.0.1:$PORT/cpu-offload?ms=2000&by=$by" > "$T/answer" 3>&- &
+		client=$!
+		retry_until 5 bash -c "curl -s http://127.0.0.1:$PORT/ | grep -q '\"connections\":2'"
+		kill -0 "$client"
+		wait "$client"
+		grep -q '"computed_ms":2000,"by":"'"$by"'"' "$T/answer"
+	done
+}
+
+@test "the drain has an end, whatever is computed" {
+	for by in offload thread; do
+		BROOD_HELLO_DRAIN_MS=300 start_hello
+		curl -s "http://127.0.0.1:$PORT/cpu-offload?ms=60000&by=$by" &
+		retry_until 5 bash -c "curl -s http://127.0.0.1:$PORT/ | grep -q '\"connections\":2'"
+		kill "$SPAWNED"
+		retry_until 5 ended "$SPAWNED"
+		wait "$SPAWNED"
+		wait
+	done
 }
 
 @test "idle it never wakes" {

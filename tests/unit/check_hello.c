@@ -1,9 +1,8 @@
-/* hello: what its pure parts make of targets, Accept headers and control frames. */
+/* hello: what its pure parts make of targets and Accept headers. */
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "hello/control.h"
 #include "hello/route.h"
 
 START_TEST(target_names_route_and_time)
@@ -24,6 +23,13 @@ START_TEST(target_names_route_and_time)
 	    {"/io?ms=600000", ROUTE_IO, 600000},
 	    {"/io?a&ms=7&b", ROUTE_IO, 7},
 	    {"/cpu?ms=60000", ROUTE_CPU, 60000},
+	    {"/cpu-offload?ms=100", ROUTE_OFFLOAD, 100},
+	    {"/cpu-offload?by=offload&ms=100", ROUTE_OFFLOAD, 100},
+	    {"/cpu-offload?ms=100&by=thread", ROUTE_THREAD, 100},
+	    {"/cpu-offload?ms=100&by=threads", ROUTE_BAD, 0},
+	    {"/cpu-offload?ms=100&by=", ROUTE_BAD, 0},
+	    {"/cpu-offload?ms=100&by=thread&by=thread", ROUTE_BAD, 0},
+	    {"/cpu-offload?by=thread", ROUTE_BAD, 0},
 	    {"/io?ms=600001", ROUTE_BAD, 0},
 	    {"/cpu?ms=60001", ROUTE_BAD, 0},
 	    {"/io?ms=-1", ROUTE_BAD, 0},
@@ -75,84 +81,6 @@ START_TEST(page_only_for_who_prefers_it)
 }
 END_TEST
 
-START_TEST(control_frame_is_understood_or_nothing)
-{
-	static const struct {
-		const char *frame;
-		enum control_kind kind;
-		long deadline_ms, id;
-	} rows[] = {
-	    {"{\"brood\":\"drain\",\"deadline_ms\":30000}", CONTROL_DRAIN, 30000, -1},
-	    {" { \"deadline_ms\" : 5 , \"brood\" : \"drain\" } ", CONTROL_DRAIN, 5, -1},
-	    {"{\"brood\":\"drain\"}", CONTROL_DRAIN, -1, -1},
-	    {"{\"brood\":\"drain\",\"deadline_ms\":-5}", CONTROL_DRAIN, -1, -1},
-	    {"{\"brood\":\"drain\",\"deadline_ms\":1.5}", CONTROL_DRAIN, -1, -1},
-	    {"{\"brood\":\"ping\",\"id\":7}", CONTROL_PING, -1, 7},
-	    {"{\"brood\":\"hello\",\"version\":1}", CONTROL_OTHER, -1, -1},
-	    {"{\"data\":{\"brood\":\"drain\"}}", CONTROL_OTHER, -1, -1},
-	    {"{\"data\":[\"brood\",\"drain\"]}", CONTROL_OTHER, -1, -1},
-	    {"{\"brood\":\"message\",\"data\":\"\\\"brood\\\":\\\"drain\\\"\"}", CONTROL_OTHER, -1,
-	        -1},
-	    {"{\"brood\":\"drain\"", CONTROL_OTHER, -1, -1},
-	    {"{\"brood\":\"drain\"}x", CONTROL_OTHER, -1, -1},
-	    {"{\"brood\":\"drain\",}", CONTROL_OTHER, -1, -1},
-	    {"\"drain\"", CONTROL_OTHER, -1, -1},
-	    {"", CONTROL_OTHER, -1, -1},
-	    {"{}", CONTROL_OTHER, -1, -1},
-	};
-
-	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-		struct control k = control_scan(rows[i].frame, strlen(rows[i].frame));
-
-		ck_assert_msg(k.kind == rows[i].kind, "%s", rows[i].frame);
-		ck_assert_int_eq(k.deadline_ms, rows[i].deadline_ms);
-		ck_assert_int_eq(k.id, rows[i].id);
-	}
-}
-END_TEST
-
-START_TEST(deep_control_frame_ends_at_the_bound)
-{
-	char frame[4096] = "{\"brood\":\"drain\",\"x\":";
-	size_t n = strlen(frame);
-
-	memset(frame + n, '[', 2000);
-	ck_assert_int_eq(control_scan(frame, n + 2000).kind, CONTROL_OTHER);
-}
-END_TEST
-
-START_TEST(lists_of_a_ring_frame_are_read_item_by_item)
-{
-	static const char frame[] =
-	    "{\"brood\":\"ring\",\"more\":true,"
-	    "\"listeners\":[\"8080\", \"a name that is longer\",7,\"\\u0041\",[\"x\"],\"end\"],"
-	    "\"own\":[0,17,-1,1.5,\"2\",99999999999999999999]}";
-	static const char *const names[] = {"8080", "a name ", "", "", "", "end"};
-	static const long places[] = {0, 17, -1, -1, -1, -1};
-	struct control k = control_scan(frame, sizeof frame - 1);
-	char name[8];
-	long place;
-
-	ck_assert_int_eq(k.kind, CONTROL_RING);
-	ck_assert(k.more);
-	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-		ck_assert(control_next_name(&k.listeners, name, sizeof name));
-		ck_assert_str_eq(name, names[i]);
-	}
-	ck_assert(!control_next_name(&k.listeners, name, sizeof name));
-	for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
-		ck_assert(control_next_place(&k.own, &place));
-		ck_assert_int_eq(place, places[i]);
-	}
-	ck_assert(!control_next_place(&k.own, &place));
-	k = control_scan("{\"brood\":\"ring\",\"own\":{},\"more\":1}", 34);
-	ck_assert_int_eq(k.kind, CONTROL_RING);
-	ck_assert(!k.more);
-	ck_assert(!control_next_name(&k.listeners, name, sizeof name));
-	ck_assert(!control_next_place(&k.own, &place));
-}
-END_TEST
-
 int
 main(void)
 {
@@ -163,9 +91,6 @@ main(void)
 
 	tcase_add_test(tc, target_names_route_and_time);
 	tcase_add_test(tc, page_only_for_who_prefers_it);
-	tcase_add_test(tc, control_frame_is_understood_or_nothing);
-	tcase_add_test(tc, lists_of_a_ring_frame_are_read_item_by_item);
-	tcase_add_test(tc, deep_control_frame_ends_at_the_bound);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);
