@@ -265,12 +265,13 @@ const char *brood_request_body(const struct brood_request *r, size_t *ret_len);
 /* The value of name in the query, decoded, in buf. -ENOENT, -ENOSPC, or its length. */
 int brood_request_query(const struct brood_request *r, const char *name, char *buf, size_t size);
 struct brood_loop *brood_request_loop(const struct brood_request *r);
-/* Whether the client has gone: an answer would be for nobody. */
+/* Whether the client has gone, or has said that it sends no more: few of those still read. */
 bool brood_request_is_gone(const struct brood_request *r);
 
 /* Before the answer begins. */
 int brood_respond_header(struct brood_request *r, const char *name, const char *value);
-/* The whole answer; r is gone. type NULL: none is said. */
+/* The whole answer; r is gone, whatever is returned: what cannot be said (-EINVAL) becomes a 500.
+ * type NULL: none is said. */
 int brood_respond(struct brood_request *r, int status, const char *type, const void *body, size_t len);
 /* Or piece by piece. -EAGAIN of write: nothing was taken, on_room is called when there is some. */
 int brood_respond_begin(struct brood_request *r, int status, const char *type,

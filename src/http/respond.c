@@ -225,6 +225,23 @@ can_begin(const struct brood_request *r, int status, const char *type)
 	       (type == NULL || parse_is_field_value(type, len));
 }
 
+/* What the handler asked for cannot be said. Its request goes all the same: with a 500, or, where an
+ * answer has begun that would have no end, with the connection. */
+static int
+give_up(struct brood_request *r)
+{
+	struct conn *c = r->conn;
+
+	if (r->has_begun) {
+		conn_close(c);
+	} else if (!conn_is_closing(c)) {
+		r->extra_len = 0;
+		(void)put_answer_head(r, 500, NULL, FRAMED_BY_LENGTH, 0);
+	}
+	conn_answered(c);
+	return -EINVAL;
+}
+
 int
 brood_respond(struct brood_request *r, int status, const char *type, const void *body, size_t len)
 {
@@ -233,7 +250,7 @@ brood_respond(struct brood_request *r, int status, const char *type, const void 
 	int result;
 
 	if (!can_begin(r, status, type) || (!has_body && len > 0))
-		return -EINVAL;
+		return give_up(r);
 	r->has_begun = true;
 	result = conn_is_closing(c) ? -EPIPE : 0;
 	if (result == 0)
@@ -283,12 +300,12 @@ stop_waiting(struct brood_task *t)
 	return true;
 }
 
-/* Only a task can wait here; -EAGAIN for all others. */
+/* Only a task can wait here; -EAGAIN for all others, and for who wants to be called. */
 static int
 wait_for_room(struct brood_request *r)
 {
 	struct brood_task *t;
-	int result = task_begin_wait(&t);
+	int result = r->on_room == NULL ? task_begin_wait(&t) : -EPERM;
 
 	if (result == -EPERM) {
 		r->wants_room = true;
@@ -363,7 +380,7 @@ brood_respond_end(struct brood_request *r)
 	int result;
 
 	if (!r->has_begun)
-		return -EINVAL;
+		return give_up(r);
 	result = conn_is_closing(c) ? -EPIPE : 0;
 	if (result == 0 && r->has_body && r->is_chunked)
 		result = conn_write(c, "0\r\n\r\n", 5);

@@ -428,17 +428,11 @@ answer_with_headers(struct brood_request *r, void *data)
 		    brood_respond_header(r, headers[i].name, headers[i].value), headers[i].result);
 	ck_assert_int_eq(brood_respond_header(r, "X-Long", long_value), -ENOSPC);
 	free(long_value);
-	ck_assert_int_eq(brood_respond(r, 199, NULL, NULL, 0), -EINVAL);
-	ck_assert_int_eq(brood_respond(r, 101, NULL, NULL, 0), -EINVAL);
-	ck_assert_int_eq(brood_respond(r, 600, NULL, NULL, 0), -EINVAL);
-	ck_assert_int_eq(brood_respond(r, 204, NULL, "x", 1), -EINVAL);
-	ck_assert_int_eq(brood_respond(r, 200, "text/plain\r\nX: y", NULL, 0), -EINVAL);
 	ck_assert_int_eq(brood_respond_write(r, "x", 1), -EINVAL);
-	ck_assert_int_eq(brood_respond_end(r), -EINVAL);
+	ck_assert_int_eq(brood_respond_begin(r, 200, "a\nb", NULL, NULL), -EINVAL);
 	ck_assert_int_eq(brood_respond_begin(r, 100, NULL, NULL, NULL), -EINVAL);
 	ck_assert_int_eq(brood_respond_begin(r, 206, "a/b", NULL, NULL), 0);
 	ck_assert_int_eq(brood_respond_begin(r, 200, NULL, NULL, NULL), -EINVAL);
-	ck_assert_int_eq(brood_respond(r, 200, NULL, NULL, 0), -EINVAL);
 	ck_assert_int_eq(brood_respond_header(r, "Late", "x"), -EINVAL);
 	ck_assert_int_eq(brood_respond_write(r, "x", 1), 0);
 	ck_assert_int_eq(brood_respond_write(r, "", 0), 0);
@@ -465,6 +459,65 @@ START_TEST(nothing_is_smuggled_into_an_answer)
 	}
 	ck_assert_uint_eq(at, t.len);
 	text_free(&t);
+	bed_close(&b);
+}
+END_TEST
+
+static void
+answer_wrongly(struct brood_request *r, void *data)
+{
+	struct bed *b = data;
+	int result = 0;
+
+	b->n_handled++;
+	(void)brood_respond_header(r, "X-Evil", "no");
+	switch (atoi(brood_request_target(r) + 1)) {
+	case 0:
+		result = brood_respond(r, 199, NULL, NULL, 0);
+		break;
+	case 1:
+		result = brood_respond(r, 600, NULL, NULL, 0);
+		break;
+	case 2:
+		result = brood_respond(r, 204, NULL, "x", 1);
+		break;
+	case 3:
+		result = brood_respond(r, 200, "text/plain\r\nX-Evil: y", "x", 1);
+		break;
+	case 4:
+		result = brood_respond_end(r);
+		break;
+	case 5:
+		ck_assert_int_eq(brood_respond_begin(r, 204, NULL, NULL, NULL), 0);
+		ck_assert_int_eq(brood_respond_write(r, "x", 1), -EINVAL);
+		ck_assert_int_eq(brood_respond_end(r), 0);
+		return;
+	case 6:
+		ck_assert_int_eq(brood_respond_begin(r, 200, NULL, NULL, NULL), 0);
+		result = brood_respond(r, 200, NULL, NULL, 0);
+		break;
+	}
+	ck_assert_int_eq(result, -EINVAL);
+}
+
+START_TEST(what_cannot_be_said_becomes_500)
+{
+	char list[64];
+	struct text t;
+	struct bed b;
+
+	bed_open(&b, &(struct brood_http_options){.on_request = answer_wrongly});
+	t = ask(&b, "GET /0 HTTP/1.1\r\n" H "\r\nGET /1 HTTP/1.1\r\n" H "\r\nGET /2 HTTP/1.1\r\n" H
+	            "\r\nGET /3 HTTP/1.1\r\n" H "\r\nGET /4 HTTP/1.1\r\n" H
+	            "\r\nGET /5 HTTP/1.1\r\n" H "\r\n");
+	answers_list(&t, 0, list, sizeof list);
+	ck_assert_str_eq(list, "500 500 500 500 500 204 ");
+	text_free(&t);
+	/* an answer that has begun ends with the connection, and nothing behind it is answered */
+	t = ask(&b, "GET /6 HTTP/1.1\r\n" H "\r\nGET /1 HTTP/1.1\r\n" H "\r\n");
+	ck_assert_uint_eq(t.len, 0);
+	ck_assert_uint_eq(b.n_handled, 7);
+	ck_assert_uint_eq(b.n_closed, 2);
 	bed_close(&b);
 }
 END_TEST
@@ -680,6 +733,7 @@ main(void)
 	tcase_add_test(tc, the_handler_sees_the_request);
 	tcase_add_test(tc, a_head_says_what_it_has_to);
 	tcase_add_test(tc, nothing_is_smuggled_into_an_answer);
+	tcase_add_test(tc, what_cannot_be_said_becomes_500);
 	tcase_add_test(tc, pieces_are_chunks_or_end_with_the_connection);
 	tcase_add_test(tc, continue_is_said_when_the_body_is_wanted);
 	tcase_add_test(tc, answers_come_in_the_order_of_requests);
