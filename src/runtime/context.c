@@ -91,6 +91,7 @@ struct frame {
 	uint32_t mxcsr;
 	uint16_t x87, unused;
 	uint64_t r15, r14, r13, r12, rbx, rbp, rip;
+	uint64_t end[2]; /* zero, for who walks the stack without CFI */
 };
 
 static void
@@ -126,19 +127,23 @@ context_is_supported(void)
 /* clang-format off */
 __asm__(FUNCTION(context_swap)
 	"	hint #34\n" /* bti c */
-	"	sub sp, sp, #160\n"
-	".cfi_adjust_cfa_offset 160\n"
+	"	sub sp, sp, #176\n"
+	".cfi_adjust_cfa_offset 176\n"
 	SAVE(x29, x30, 0) SAVE(x19, x20, 16) SAVE(x21, x22, 32) SAVE(x23, x24, 48)
 	SAVE(x25, x26, 64) SAVE(x27, x28, 80)
 	SAVE(d8, d9, 96) SAVE(d10, d11, 112) SAVE(d12, d13, 128) SAVE(d14, d15, 144)
+	"	mrs x9, fpcr\n"
+	"	str x9, [sp, #160]\n"
 	"	mov x9, sp\n"
 	"	str x9, [x0]\n"
 	"	mov sp, x1\n"
+	"	ldr x9, [sp, #160]\n"
+	"	msr fpcr, x9\n"
 	LOAD(x29, x30, 0) LOAD(x19, x20, 16) LOAD(x21, x22, 32) LOAD(x23, x24, 48)
 	LOAD(x25, x26, 64) LOAD(x27, x28, 80)
 	LOAD(d8, d9, 96) LOAD(d10, d11, 112) LOAD(d12, d13, 128) LOAD(d14, d15, 144)
-	"	add sp, sp, #160\n"
-	".cfi_adjust_cfa_offset -160\n"
+	"	add sp, sp, #176\n"
+	".cfi_adjust_cfa_offset -176\n"
 	"	ret\n"
 	END(context_swap)
 	FUNCTION(context_entry)
@@ -152,12 +157,14 @@ __asm__(FUNCTION(context_swap)
 
 /* As context_swap() leaves it, from the stack pointer upwards. */
 struct frame {
-	uint64_t x29, x30, x19, x20, others[8], d[8];
+	uint64_t x29, x30, x19, x20, others[8], d[8], fpcr, unused;
+	uint64_t end[2];
 };
 
 static void
 fill_frame(struct frame *f, uintptr_t fn, uintptr_t arg)
 {
+	__asm__ volatile("mrs %0, fpcr" : "=r"(f->fpcr));
 	f->x19 = fn;
 	f->x20 = arg;
 	f->x30 = (uintptr_t)context_entry;
