@@ -208,10 +208,11 @@ dive_and_sleep(void *arg)
 __attribute__((noinline)) static int
 sleep_below(void *arg)
 {
-	volatile char room[66000];
+	char room[66000];
 
-	room[0] = 1;
 	(void)arg;
+	room[0] = 0;
+	__asm__ volatile("" : : "r"(room) : "memory"); /* somebody may look at all of it */
 	return brood_sleep(1) + room[0];
 }
 
@@ -278,13 +279,15 @@ START_TEST(an_overflow_is_noticed)
 	int status = run_overflow(o, text, sizeof text);
 
 	ck_assert(!WIFEXITED(status) || WEXITSTATUS(status) != 0);
+	/* A sanitizer's frames are so much bigger that they reach the guard of the lowest slot; it
+	 * says so itself, and exits. */
+	if (IS_SANITIZED)
+		return;
+	ck_assert(WIFSIGNALED(status));
+	ck_assert_int_eq(WTERMSIG(status), o->guard == STACK_BARE ? SIGABRT : SIGSEGV);
 	if (o->guard == STACK_BARE)
-		ck_assert_msg(strstr(text, "has overflowed its stack (64 KiB") != NULL, "%s", text);
-	/* A sanitizer says so itself, and exits. */
-	if (!IS_SANITIZED) {
-		ck_assert(WIFSIGNALED(status));
-		ck_assert_int_eq(WTERMSIG(status), o->guard == STACK_BARE ? SIGABRT : SIGSEGV);
-	}
+		ck_assert_msg(
+		    strstr(text, "has overflowed its stack (64 KiB") != NULL, "%.500s", text);
 }
 END_TEST
 
@@ -294,7 +297,7 @@ START_TEST(what_fits_is_no_overflow)
 	struct overflow o = {_i, dive_and_sleep, IS_SANITIZED ? 10000 : 40000};
 	int status = run_overflow(&o, text, sizeof text);
 
-	ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "%s", text);
+	ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "%.500s", text);
 }
 END_TEST
 

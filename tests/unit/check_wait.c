@@ -203,7 +203,7 @@ END_TEST
 static int
 busy(void *arg)
 {
-	char c;
+	char c = 'b';
 
 	(void)arg;
 	ck_assert_int_eq(brood_read(ends[0], &c, 1), -EBUSY);
