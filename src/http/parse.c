@@ -13,10 +13,10 @@
 #define HEADERS_FIRST 16
 #define BODY_FIRST    4096
 /* What a request may leave behind for the next one. */
-#define TEXT_KEPT     8192
-#define HEADERS_KEPT  64
-#define BODY_KEPT     16384
-#define HEADER_EXTRA  4 /* ": " and the line end: many empty headers have their price as well */
+#define TEXT_KEPT    8192
+#define HEADERS_KEPT 64
+#define BODY_KEPT    16384
+#define HEADER_EXTRA 4 /* ": " and the line end: many empty headers have their price as well */
 
 static struct parse *
 parse_of(llhttp_t *parser)
@@ -181,8 +181,8 @@ on_header_value_complete(llhttp_t *parser)
 		return -1;
 	if (p->in_trailer)
 		return 0;
-	while (p->text_len > last_header(p)->value &&
-	       strchr(" \t", p->text[p->text_len - 1]) != NULL)
+	while (
+	    p->text_len > last_header(p)->value && strchr(" \t", p->text[p->text_len - 1]) != NULL)
 		p->text_len--;
 	return add_text(p, "", 1);
 }

@@ -22,9 +22,9 @@ struct parse_limits {
 };
 
 enum parse_event {
-	PARSE_MORE,	/* all bytes were taken, the request goes on */
+	PARSE_MORE, /* all bytes were taken, the request goes on */
 	PARSE_COMPLETE, /* one request is complete; bytes after it were left alone */
-	PARSE_BAD,	/* answer p->status and close: the stream cannot be followed any more */
+	PARSE_BAD, /* answer p->status and close: the stream cannot be followed any more */
 };
 
 /* Offsets into text, each string with a zero behind it. */

@@ -19,7 +19,7 @@
 #define EXTRA_MAX 16384
 #define TYPE_MAX  1024
 /* Status line, Date, Content-Length or Transfer-Encoding, Connection, the names of headers. */
-#define HEAD_MAX  512
+#define HEAD_MAX 512
 
 _Static_assert(HEAD_MAX + TYPE_MAX + EXTRA_MAX <= HTTP_OUT_MAX, "a head fits");
 
@@ -118,8 +118,8 @@ put_head(struct conn *c, const struct head *h)
 }
 
 static int
-put_answer_head(struct brood_request *r, int status, const char *type, enum framing framing,
-    size_t len)
+put_answer_head(
+    struct brood_request *r, int status, const char *type, enum framing framing, size_t len)
 {
 	conn_choose_end(r->conn);
 	return put_head(r->conn, &(struct head){
@@ -254,8 +254,8 @@ brood_respond(struct brood_request *r, int status, const char *type, const void 
 	r->has_begun = true;
 	result = conn_is_closing(c) ? -EPIPE : 0;
 	if (result == 0)
-		result = put_answer_head(r, status, type,
-		    has_body ? FRAMED_BY_LENGTH : FRAMED_NOT, len);
+		result =
+		    put_answer_head(r, status, type, has_body ? FRAMED_BY_LENGTH : FRAMED_NOT, len);
 	if (result == 0 && len > 0 && !r->parse.is_head)
 		result = conn_write(c, body, len);
 	conn_answered(c);
@@ -265,8 +265,8 @@ brood_respond(struct brood_request *r, int status, const char *type, const void 
 /* --- piece by piece -------------------------------------------------------------------------- */
 
 int
-brood_respond_begin(struct brood_request *r, int status, const char *type,
-    brood_request_fn *on_room, void *arg)
+brood_respond_begin(
+    struct brood_request *r, int status, const char *type, brood_request_fn *on_room, void *arg)
 {
 	enum framing framing = FRAMED_BY_CHUNKS;
 	struct conn *c = r->conn;

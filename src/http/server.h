@@ -15,8 +15,8 @@
 #include "http/parse.h"
 #include "http/wheel.h"
 
-#define HTTP_IN_MAX  16384 /* one read */
-#define HTTP_OUT_MAX 32768 /* what is gathered before it is written */
+#define HTTP_IN_MAX   16384 /* one read */
+#define HTTP_OUT_MAX  32768 /* what is gathered before it is written */
 #define HTTP_DATE_LEN 29
 
 struct conn;

@@ -28,9 +28,10 @@ struct wheel_node {
 struct wheel {
 	uv_timer_t timer;
 	struct brood_loop *loop;
-	void (*on_due)(struct wheel_node *node); /* the node is out of the wheel; it may set it again */
-	uint64_t done_tick;   /* all slots up to here are empty */
-	uint64_t armed_tick;  /* what the timer waits for; WHEEL_NEVER: it rests */
+	void (*on_due)(
+	    struct wheel_node *node); /* the node is out of the wheel; it may set it again */
+	uint64_t done_tick; /* all slots up to here are empty */
+	uint64_t armed_tick; /* what the timer waits for; WHEEL_NEVER: it rests */
 	uint64_t used[WHEEL_SLOTS / 64];
 	struct wheel_node *slots[WHEEL_SLOTS];
 };

@@ -79,7 +79,8 @@ answer(struct brood_request *r, unsigned how)
 
 	switch (how % 4) {
 	case 0:
-		(void)brood_respond(r, how % 8 == 0 ? 200 : 204, "text/plain", "ok", how % 8 == 0 ? 2 : 0);
+		(void)brood_respond(
+		    r, how % 8 == 0 ? 200 : 204, "text/plain", "ok", how % 8 == 0 ? 2 : 0);
 		return;
 	case 1:
 		/* what comes in may go out: as a value it is refused or harmless */
@@ -90,7 +91,8 @@ answer(struct brood_request *r, unsigned how)
 		check(brood_respond_begin(r, how % 3 == 0 ? 304 : 200, NULL, NULL, NULL) == 0,
 		    "an answer begins");
 		for (unsigned i = 0; i < how % 5 && how % 3 != 0; i++)
-			check(brood_respond_write(r, target, strlen(target)) == 0, "a piece is taken");
+			check(brood_respond_write(r, target, strlen(target)) == 0,
+			    "a piece is taken");
 		check(brood_respond_end(r) == 0, "an answer ends");
 	}
 }
@@ -173,11 +175,9 @@ feed(struct bed *b, const char *data, size_t size, size_t cut, struct run *run)
 		bed_read(fd, &t);
 	}
 	(void)shutdown(fd, SHUT_WR);
-	BED_UNTIL(b, (bed_read(fd, &t), answer_waiting(b), t.ended))
-		;
+	BED_UNTIL(b, (bed_read(fd, &t), answer_waiting(b), t.ended));
 	(void)close(fd);
-	BED_UNTIL(b, b->n_closed == n_closed + 1)
-		;
+	BED_UNTIL(b, b->n_closed == n_closed + 1);
 	check(!t.broken, "an end, not a reset");
 	check_answers(&t, run);
 	text_free(&t);

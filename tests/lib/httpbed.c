@@ -315,8 +315,7 @@ bed_read(int fd, struct text *t)
 void
 bed_read_to_end(struct bed *b, int fd, struct text *t)
 {
-	BED_UNTIL(b, (bed_read(fd, t), t->ended))
-		;
+	BED_UNTIL(b, (bed_read(fd, t), t->ended));
 }
 
 void

@@ -21,7 +21,7 @@
 
 #include "brood.h"
 
-#define FLOOD_PIECE   10000
+#define FLOOD_PIECE    10000
 #define BED_PATIENCE_S 30
 
 struct text {
@@ -74,9 +74,9 @@ void answers_list(const struct text *t, unsigned heads, char *buf, size_t size);
 
 double bed_seconds(void);
 /* Turns the loop until cond, and ends the program when that does not come. */
-#define BED_UNTIL(b, cond) \
-	for (double bed_end = bed_seconds() + BED_PATIENCE_S; \
-	     !(cond) && bed_hope(bed_end, #cond); bed_turn(b))
+#define BED_UNTIL(b, cond)                                                                         \
+	for (double bed_end = bed_seconds() + BED_PATIENCE_S; !(cond) && bed_hope(bed_end, #cond); \
+	     bed_turn(b))
 bool bed_hope(double end, const char *what);
 
 #endif

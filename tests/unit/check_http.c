@@ -74,7 +74,8 @@ static const struct row {
     {"GET /hello HTTP/1.0\r\n\r\nGET /hello HTTP/1.0\r\n\r\n", "200 ", 0},
     {"GET /hello HTTP/1.0\r\nConnection: keep-alive\r\n\r\nGET /x HTTP/1.0\r\n\r\n", "200 404 ", 0},
     {"GET /stream?2 HTTP/1.0\r\nConnection: keep-alive\r\n\r\nGET /x HTTP/1.0\r\n\r\n", "200 ", 0},
-    {"GET /hello HTTP/1.1\r\n" H "Connection: close\r\n\r\nGET /x HTTP/1.1\r\n" H "\r\n", "200 ", 0},
+    {"GET /hello HTTP/1.1\r\n" H "Connection: close\r\n\r\nGET /x HTTP/1.1\r\n" H "\r\n", "200 ",
+        0},
     /* bodies */
     {"POST /echo HTTP/1.1\r\n" H "Content-Length: 3\r\n\r\nabcGET /x HTTP/1.1\r\n" H "\r\n",
         "200 404 ", 0},
@@ -111,12 +112,14 @@ static const struct row {
     {"POST /echo HTTP/1.1\r\n" H "Content-Length: 0x3\r\n\r\nabc", "400 ", 0},
     {"POST /echo HTTP/1.1\r\n" H "Content-Length: 99999999999999999999\r\n\r\n", "400 ", 0},
     {"POST /echo HTTP/1.1\r\n" H "Content-Length:\r\n\r\n", "400 ", 0},
-    {"POST /echo HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n3\r\nabcXX0\r\n\r\n", "400 ", 0},
-    {"POST /echo HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n3\nabc\r\n0\r\n\r\n", "400 ", 0},
+    {"POST /echo HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n3\r\nabcXX0\r\n\r\n", "400 ",
+        0},
+    {"POST /echo HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n3\nabc\r\n0\r\n\r\n", "400 ",
+        0},
     {"POST /echo HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n0x3\r\nabc\r\n0\r\n\r\n",
         "400 ", 0},
-    {"POST /echo HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n-3\r\nabc\r\n0\r\n\r\n",
-        "400 ", 0},
+    {"POST /echo HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n-3\r\nabc\r\n0\r\n\r\n", "400 ",
+        0},
     {"POST /echo HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\nabc\r\n",
         "400 ", 0},
     {"POST /echo HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -137,10 +140,12 @@ static const struct row {
     {"GET /\r\n\r\n", "505 ", 0},
     {"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "505 ", 0},
     /* Expect */
-    {"POST /echo HTTP/1.1\r\n" H "Content-Length: 3\r\nExpect: the unexpected\r\n\r\nabc", "417 ", 0},
+    {"POST /echo HTTP/1.1\r\n" H "Content-Length: 3\r\nExpect: the unexpected\r\n\r\nabc", "417 ",
+        0},
     {"POST /echo HTTP/1.0\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\nabc", "200 ", 0},
     {"GET /hello HTTP/1.1\r\n" H "Expect: 100-continue\r\n\r\n", "200 ", 0},
-    {"POST /echo HTTP/1.1\r\n" H "Content-Length: 9999999\r\nExpect: 100-continue\r\n\r\n", "413 ", 0},
+    {"POST /echo HTTP/1.1\r\n" H "Content-Length: 9999999\r\nExpect: 100-continue\r\n\r\n", "413 ",
+        0},
     /* a refusal comes behind the answers before it, and nothing behind it */
     {"GET /timer HTTP/1.1\r\n" H "\r\nGET / HTTP/1.1\r\n\r\nGET /hello HTTP/1.1\r\n" H "\r\n",
         "200 400 ", 0},
@@ -162,8 +167,7 @@ try_row(const struct row *row, size_t cut, bool in_tasks)
 	answers_list(&t, row->heads, list, sizeof list);
 	ck_assert_msg(strcmp(list, row->statuses) == 0, "%s: wanted %s, got %s (cut %zu): %s",
 	    row->request, row->statuses, list, cut, t.data != NULL ? t.data : "");
-	BED_UNTIL(&b, b.n_closed == 1)
-		;
+	BED_UNTIL(&b, b.n_closed == 1);
 	ck_assert_uint_eq(b.n_handled, b.n_served);
 	text_free(&t);
 	bed_close(&b);
@@ -210,18 +214,18 @@ START_TEST(each_limit_has_its_status)
 	    {"HEAD / HTTP/1.1\r\n" H, "A:\r\n", 500, "\r\n", "431 "},
 	    {"POST /echo HTTP/1.1\r\n" H "Content-Length: 5000\r\n\r\n", "01234", 1000, "", "200 "},
 	    {"POST /echo HTTP/1.1\r\n" H "Content-Length: 5001\r\n\r\n", "x", 1, "", "413 "},
-	    {"POST /echo HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n", "A\r\n0123456789\r\n",
-	        500, "0\r\n\r\n", "200 "},
-	    {"POST /echo HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n", "A\r\n0123456789\r\n",
-	        501, "0\r\n\r\n", "413 "},
-	    {"POST /echo HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n1388\r\n", "01234", 1000,
-	        "\r\n0\r\n\r\n", "200 "},
+	    {"POST /echo HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n",
+	        "A\r\n0123456789\r\n", 500, "0\r\n\r\n", "200 "},
+	    {"POST /echo HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n",
+	        "A\r\n0123456789\r\n", 501, "0\r\n\r\n", "413 "},
+	    {"POST /echo HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n1388\r\n", "01234",
+	        1000, "\r\n0\r\n\r\n", "200 "},
 	    /* trailers count as headers */
 	    {"POST /echo HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n0\r\n", "A: b\r\n", 400,
 	        "\r\n", "431 "},
 	    /* what is no body, but comes in its place */
-	    {"POST /echo HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n1;a=", "0123456789", 9000,
-	        "\r\nx\r\n0\r\n\r\n", "413 "},
+	    {"POST /echo HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n1;a=", "0123456789",
+	        9000, "\r\nx\r\n0\r\n\r\n", "413 "},
 	};
 
 	for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
@@ -246,7 +250,8 @@ END_TEST
 /* A close with unread bytes would reset the connection, and the answer would be lost with it. */
 START_TEST(the_answer_to_a_refused_upload_arrives)
 {
-	struct sockaddr_in addr = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct sockaddr_in addr = {
+	    .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	int listener = socket(AF_INET, SOCK_STREAM, 0), fd = socket(AF_INET, SOCK_STREAM, 0);
 	char *request = repeat("POST /echo HTTP/1.1\r\n" H "Content-Length: 2000000\r\n\r\n",
 	    "0123456789", 200000, "");
@@ -315,7 +320,8 @@ look_at_headers(struct brood_request *r, void *data)
 
 	(void)data;
 	ck_assert_str_eq(brood_request_method(r), "M-SEARCH");
-	ck_assert_str_eq(brood_request_target(r), "/p?q=a%20b+c&empty=&alone&q=2&%71x=%zz&long=0123456789abcdefg");
+	ck_assert_str_eq(brood_request_target(r),
+	    "/p?q=a%20b+c&empty=&alone&q=2&%71x=%zz&long=0123456789abcdefg");
 	ck_assert_str_eq(brood_request_header(r, "HOST"), "t");
 	ck_assert_str_eq(brood_request_header(r, "x-spaces"), "in the  middle");
 	ck_assert_str_eq(brood_request_header(r, "X-Empty"), "");
@@ -559,18 +565,18 @@ START_TEST(continue_is_said_when_the_body_is_wanted)
 
 	bed_open(&b, NULL);
 	fd = bed_connect(&b);
-	bed_say(&b, fd, "GET /hello HTTP/1.1\r\n" H "\r\nPOST /echo HTTP/1.1\r\n" H
-	                "Content-Length: 3\r\nExpect: 100-Continue\r\n\r\n");
+	bed_say(&b, fd,
+	    "GET /hello HTTP/1.1\r\n" H "\r\nPOST /echo HTTP/1.1\r\n" H
+	    "Content-Length: 3\r\nExpect: 100-Continue\r\n\r\n");
 	BED_UNTIL(&b, (bed_read(fd, &t), answers_list(&t, 0, list, sizeof list),
-	                  strcmp(list, "200 100 ") == 0))
-		;
+	                  strcmp(list, "200 100 ") == 0));
 	bed_say(&b, fd, "a");
 	bed_turn(&b);
-	bed_say(&b, fd, "bcPOST /echo HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n"
-	                "Expect: 100-continue\r\n\r\n3\r\nabc\r\n0\r\n\r\n");
+	bed_say(&b, fd,
+	    "bcPOST /echo HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n"
+	    "Expect: 100-continue\r\n\r\n3\r\nabc\r\n0\r\n\r\n");
 	BED_UNTIL(&b, (bed_read(fd, &t), answers_list(&t, 0, list, sizeof list),
-	                  strcmp(list, "200 100 200 200 ") == 0))
-		;
+	                  strcmp(list, "200 100 200 200 ") == 0));
 	(void)close(fd);
 	text_free(&t);
 	bed_close(&b);
@@ -590,10 +596,10 @@ START_TEST(answers_come_in_the_order_of_requests)
 
 	bed_open(&b, NULL);
 	fd = bed_connect(&b);
-	bed_say(&b, fd, "GET /hello HTTP/1.1\r\n" H "\r\nGET /later HTTP/1.1\r\n" H "\r\n"
-	                "GET /timer HTTP/1.1\r\n" H "\r\nGET /x HTTP/1.1\r\n" H "\r\nGET /hel");
-	BED_UNTIL(&b, b.later != NULL)
-		;
+	bed_say(&b, fd,
+	    "GET /hello HTTP/1.1\r\n" H "\r\nGET /later HTTP/1.1\r\n" H "\r\n"
+	    "GET /timer HTTP/1.1\r\n" H "\r\nGET /x HTTP/1.1\r\n" H "\r\nGET /hel");
+	BED_UNTIL(&b, b.later != NULL);
 	for (int i = 0; i < 20; i++)
 		bed_turn(&b);
 	ck_assert_uint_eq(b.n_handled, 2);
@@ -668,8 +674,7 @@ START_TEST(answers_of_two_connections_do_not_mix)
 	fds[0] = bed_connect(&b);
 	fds[1] = bed_connect(&b);
 	bed_say(&b, fds[0], "GET /later HTTP/1.1\r\n" H "\r\nGET /x HTTP/1.1\r\n" H "\r\n");
-	BED_UNTIL(&b, b.later != NULL)
-		;
+	BED_UNTIL(&b, b.later != NULL);
 	bed_say(&b, fds[1], "GET /a HTTP/1.1\r\n" H "\r\nGET /b HTTP/1.1\r\n" H "\r\n");
 	for (int i = 0; i < 2; i++) {
 		(void)shutdown(fds[i], SHUT_WR);
@@ -690,7 +695,8 @@ END_TEST
 
 START_TEST(a_kept_connection_allocates_nothing)
 {
-	char *requests = repeat("", "POST /hello HTTP/1.1\r\n" H "Content-Length: 3\r\n\r\nabc", 16, "");
+	char *requests =
+	    repeat("", "POST /hello HTTP/1.1\r\n" H "Content-Length: 3\r\n\r\nabc", 16, "");
 	struct text t = {0};
 	struct bed b;
 	int fd;
@@ -698,13 +704,11 @@ START_TEST(a_kept_connection_allocates_nothing)
 	bed_open(&b, NULL);
 	fd = bed_connect(&b);
 	bed_say(&b, fd, requests);
-	BED_UNTIL(&b, b.n_served == 16)
-		;
+	BED_UNTIL(&b, b.n_served == 16);
 	mem_fail_at(0, 0);
 	for (unsigned i = 2; i <= 20; i++) {
 		bed_say(&b, fd, requests);
-		BED_UNTIL(&b, b.n_served == i * 16)
-			;
+		BED_UNTIL(&b, b.n_served == i * 16);
 		bed_read(fd, &t);
 	}
 	ck_assert_uint_eq(mem_calls(), 0);

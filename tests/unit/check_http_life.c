@@ -12,7 +12,7 @@
 #include "http/wheel.h"
 #include "httpbed.h"
 
-#define H "Host: t\r\n"
+#define H           "Host: t\r\n"
 #define GET(target) "GET " target " HTTP/1.1\r\n" H "\r\n"
 
 static void
@@ -20,7 +20,8 @@ expect_answers(struct bed *b, int fd, struct text *t, const char *statuses)
 {
 	char list[256] = "";
 
-	BED_UNTIL(b, strcmp(list, statuses) == 0) {
+	BED_UNTIL(b, strcmp(list, statuses) == 0)
+	{
 		bed_read(fd, t);
 		answers_list(t, 0, list, sizeof list);
 	}
@@ -109,7 +110,8 @@ START_TEST(a_request_gets_its_time_once_however_it_comes)
 	bed_open(&b, &(struct brood_http_options){.header_ms = 200});
 	fd = bed_connect(&b);
 	bed_say(&b, fd, "GET /hello HTTP/1.1\r\n");
-	BED_UNTIL(&b, (bed_read(fd, &t), t.len > 0)) {
+	BED_UNTIL(&b, (bed_read(fd, &t), t.len > 0))
+	{
 		bed_say(&b, fd, "A: b\r\n");
 		turn_for(&b, 0.02);
 	}
@@ -132,8 +134,7 @@ START_TEST(each_request_puts_the_end_of_an_idle_connection_off)
 		double end = bed_seconds() + 0.1;
 
 		bed_say(&b, fd, GET("/hello"));
-		BED_UNTIL(&b, b.n_served == i || b.n_closed > 0)
-			;
+		BED_UNTIL(&b, b.n_served == i || b.n_closed > 0);
 		while (bed_seconds() < end)
 			bed_turn(&b);
 		bed_read(fd, &t);
@@ -142,8 +143,7 @@ START_TEST(each_request_puts_the_end_of_an_idle_connection_off)
 		if (b.n_closed > 0)
 			break;
 	}
-	BED_UNTIL(&b, b.n_closed == 1)
-		;
+	BED_UNTIL(&b, b.n_closed == 1);
 	(void)close(fd);
 	bed_close(&b);
 }
@@ -163,13 +163,11 @@ START_TEST(who_writes_faster_than_the_client_reads_is_held_up)
 	bed_open(&b, NULL);
 	fd = bed_connect(&b);
 	bed_say(&b, fd, "GET /flood?3000000 HTTP/1.1\r\n" H "\r\n" GET("/hello"));
-	BED_UNTIL(&b, b.n_refused == 1)
-		;
+	BED_UNTIL(&b, b.n_refused == 1);
 	turn_for(&b, 0.05);
 	ck_assert_uint_eq(b.n_refused, 1);
 	ck_assert_uint_eq(b.n_handled, 1);
-	BED_UNTIL(&b, (bed_read(fd, &t), b.n_served == 2))
-		;
+	BED_UNTIL(&b, (bed_read(fd, &t), b.n_served == 2));
 	ck_assert_uint_gt(b.n_refused, 1);
 	bed_read(fd, &t);
 	ck_assert(answer_take(&t, &at, false, &a));
@@ -221,18 +219,15 @@ START_TEST(who_waits_for_room_hears_of_the_end)
 	bed_open(&b, NULL);
 	fd = bed_connect(&b);
 	bed_say(&b, fd, GET("/flood?9000000"));
-	BED_UNTIL(&b, b.n_refused == 1)
-		;
+	BED_UNTIL(&b, b.n_refused == 1);
 	(void)close(fd);
-	BED_UNTIL(&b, b.n_closed == 1)
-		;
+	BED_UNTIL(&b, b.n_closed == 1);
 	ck_assert_int_eq(b.last_result, -EPIPE);
 	ck_assert_uint_eq(b.n_served, 0);
 	/* and when the server is freed */
 	fd = bed_connect(&b);
 	bed_say(&b, fd, GET("/flood?9000000"));
-	BED_UNTIL(&b, b.n_refused == 2)
-		;
+	BED_UNTIL(&b, b.n_refused == 2);
 	b.last_result = 0;
 	bed_close(&b);
 	ck_assert_int_eq(b.last_result, -EPIPE);
@@ -251,12 +246,10 @@ START_TEST(a_request_outlives_its_connection)
 	bed_open(&b, NULL);
 	fd = bed_connect(&b);
 	bed_say(&b, fd, "POST /later HTTP/1.1\r\n" H "A: b\r\nContent-Length: 3\r\n\r\nabc");
-	BED_UNTIL(&b, b.later != NULL)
-		;
+	BED_UNTIL(&b, b.later != NULL);
 	ck_assert(!brood_request_is_gone(b.later));
 	(void)close(fd);
-	BED_UNTIL(&b, b.n_closed == 1)
-		;
+	BED_UNTIL(&b, b.n_closed == 1);
 	ck_assert(brood_request_is_gone(b.later));
 	ck_assert_str_eq(brood_request_target(b.later), "/later");
 	ck_assert_str_eq(brood_request_header(b.later, "a"), "b");
@@ -277,8 +270,7 @@ START_TEST(a_client_that_ended_its_side_is_called_gone_and_answered)
 	bed_open(&b, NULL);
 	fd = bed_connect(&b);
 	bed_say(&b, fd, GET("/later"));
-	BED_UNTIL(&b, b.later != NULL)
-		;
+	BED_UNTIL(&b, b.later != NULL);
 	(void)shutdown(fd, SHUT_WR);
 	ck_assert(brood_request_is_gone(b.later));
 	turn_for(&b, 0.02);
@@ -299,8 +291,7 @@ START_TEST(a_request_outlives_its_server)
 	bed_open(&b, &o);
 	fd = bed_connect(&b);
 	bed_say(&b, fd, GET("/later"));
-	BED_UNTIL(&b, b.later != NULL)
-		;
+	BED_UNTIL(&b, b.later != NULL);
 	/* answers what is there after the server was freed */
 	bed_close(&b);
 	ck_assert_int_eq(b.last_result, -EPIPE);
@@ -357,8 +348,7 @@ START_TEST(a_drain_finishes_what_is_there)
 	bed_say(&b, fds[BLOCKED], GET("/big?2000000"));
 	bed_say(&b, fds[PIPELINED], GET("/hello") GET("/big?2000000") GET("/hello"));
 	bed_say(&b, fds[LINGERING], "bad\r\n\r\n");
-	BED_UNTIL(&b, b.later != NULL && b.n_handled == 6)
-		;
+	BED_UNTIL(&b, b.later != NULL && b.n_handled == 6);
 	expect_answers(&b, fds[LINGERING], &t[LINGERING], "400 ");
 	brood_http_drain(b.http);
 	ck_assert_uint_eq(b.n_closed, 0);
@@ -373,8 +363,7 @@ START_TEST(a_drain_finishes_what_is_there)
 	expect_last(&b, fds[PIPELINED], &t[PIPELINED]);
 	ck_assert_uint_eq(b.n_drained, 0);
 	(void)close(fds[LINGERING]);
-	BED_UNTIL(&b, b.n_drained == 1)
-		;
+	BED_UNTIL(&b, b.n_drained == 1);
 	ck_assert_uint_eq(b.n_closed, N);
 	text_free(&t[LINGERING]);
 	bed_close(&b);
@@ -392,15 +381,13 @@ START_TEST(a_drain_closes_idle_connections_last)
 	used = bed_connect(&b);
 	bed_say(&b, idle, GET("/hello"));
 	bed_say(&b, used, GET("/hello"));
-	BED_UNTIL(&b, b.n_served == 2)
-		;
+	BED_UNTIL(&b, b.n_served == 2);
 	brood_http_drain(b.http);
 	ck_assert_uint_eq(b.n_closed, 0);
 	bed_say(&b, used, GET("/hello") GET("/hello"));
 	expect_last(&b, used, &t);
 	expect_end(&b, idle, "200 ");
-	BED_UNTIL(&b, b.n_drained == 1)
-		;
+	BED_UNTIL(&b, b.n_drained == 1);
 	bed_close(&b);
 }
 END_TEST
@@ -416,8 +403,7 @@ START_TEST(a_connection_that_comes_while_draining_is_served_once)
 	brood_http_drain(b.http);
 	bed_say(&b, fd, GET("/stream?3"));
 	expect_last(&b, fd, &t);
-	BED_UNTIL(&b, b.n_drained == 1)
-		;
+	BED_UNTIL(&b, b.n_drained == 1);
 	bed_close(&b);
 }
 END_TEST
@@ -487,9 +473,10 @@ END_TEST
 
 /* --- no memory ------------------------------------------------------------------------------- */
 
-static const char everything[] = GET("/hello") "POST /echo HTTP/1.1\r\n" H
-    "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n" GET("/stream?2") GET("/timer")
-    GET("/hello");
+static const char everything[] =
+    GET("/hello") "POST /echo HTTP/1.1\r\n" H
+                  "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n" GET("/stream?2")
+                      GET("/timer") GET("/hello");
 
 /* With the n-th allocation failing: whatever comes back are whole answers, and the server goes on. */
 static bool
@@ -643,8 +630,7 @@ START_TEST(a_task_that_waits_for_room_can_be_ended)
 		fd = bed_connect(&b);
 		b.last_result = 1;
 		bed_say(&b, fd, GET("/"));
-		BED_UNTIL(&b, writer != NULL)
-			;
+		BED_UNTIL(&b, writer != NULL);
 		turn_for(&b, 0.02);
 		brood_enter(b.loop);
 		if (i == 0)
@@ -656,8 +642,7 @@ START_TEST(a_task_that_waits_for_room_can_be_ended)
 			b.http = NULL;
 		}
 		brood_leave(b.loop);
-		BED_UNTIL(&b, b.last_result != 1)
-			;
+		BED_UNTIL(&b, b.last_result != 1);
 		if (i < 2)
 			ck_assert_int_eq(b.last_result, results[i]);
 		ck_assert_int_lt(b.last_result, 0);
@@ -712,8 +697,7 @@ START_TEST(deadlines_pass_never_early_and_each_once)
 			wheel_remove(&nodes[i].node);
 		n_wanted += !nodes[i].is_removed;
 	}
-	BED_UNTIL(&b, n_came == n_wanted)
-		;
+	BED_UNTIL(&b, n_came == n_wanted);
 	turn_for(&b, 0.2);
 	ck_assert_uint_eq(n_came, n_wanted);
 	for (unsigned i = 0; i < NODES; i++) {
