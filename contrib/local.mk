@@ -37,3 +37,48 @@ completions:
 	./brood __complete zsh > $(srcdir)/contrib/completions/_brood
 	./brood __complete fish > $(srcdir)/contrib/completions/brood.fish
 .PHONY: completions
+
+# Programs on brood.h alone, as one would write them: built and run by "make check", not installed.
+# Without libtool's wrapper, so that they are what a master starts.
+example_programs = \
+	contrib/examples/chat \
+	contrib/examples/child \
+	contrib/examples/cron \
+	contrib/examples/echo \
+	contrib/examples/hello \
+	contrib/examples/offload \
+	contrib/examples/partition \
+	contrib/examples/threads \
+	contrib/examples/tick
+check_PROGRAMS += $(example_programs)
+contrib_examples_chat_LDADD = libbrood.la
+contrib_examples_chat_LDFLAGS = $(AM_LDFLAGS) -no-install
+contrib_examples_child_LDADD = libbrood.la
+contrib_examples_child_LDFLAGS = $(AM_LDFLAGS) -no-install
+contrib_examples_cron_LDADD = libbrood.la
+contrib_examples_cron_LDFLAGS = $(AM_LDFLAGS) -no-install
+contrib_examples_echo_LDADD = libbrood.la
+contrib_examples_echo_LDFLAGS = $(AM_LDFLAGS) -no-install
+contrib_examples_hello_LDADD = libbrood.la
+contrib_examples_hello_LDFLAGS = $(AM_LDFLAGS) -no-install
+contrib_examples_offload_LDADD = libbrood.la
+contrib_examples_offload_LDFLAGS = $(AM_LDFLAGS) -no-install
+contrib_examples_partition_LDADD = libbrood.la
+contrib_examples_partition_LDFLAGS = $(AM_LDFLAGS) -no-install
+contrib_examples_threads_LDADD = libbrood.la
+contrib_examples_threads_LDFLAGS = $(AM_LDFLAGS) -no-install
+contrib_examples_tick_LDADD = libbrood.la
+contrib_examples_tick_LDFLAGS = $(AM_LDFLAGS) -no-install
+EXTRA_DIST += contrib/examples/README
+
+# As brood-hello: workers that a master stops do not look for leaks.
+contrib_examples_chat_SOURCES = contrib/examples/chat.c
+contrib_examples_cron_SOURCES = contrib/examples/cron.c
+contrib_examples_echo_SOURCES = contrib/examples/echo.c
+contrib_examples_hello_SOURCES = contrib/examples/hello.c
+if SANITIZERS
+contrib_examples_chat_SOURCES += tests/lib/no_leak_search.c
+contrib_examples_cron_SOURCES += tests/lib/no_leak_search.c
+contrib_examples_echo_SOURCES += tests/lib/no_leak_search.c
+contrib_examples_hello_SOURCES += tests/lib/no_leak_search.c
+endif
