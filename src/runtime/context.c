@@ -75,7 +75,11 @@ __asm__(FUNCTION(context_swap)
 	"	addq $8, %rsp\n"
 	".cfi_adjust_cfa_offset -8\n"
 	POP(r15) POP(r14) POP(r13) POP(r12) POP(rbx) POP(rbp)
-	"	ret\n"
+	/* Not ret: the processor would guess that it goes back to who called. */
+	"	popq %rcx\n"
+	".cfi_adjust_cfa_offset -8\n"
+	".cfi_register %rip, %rcx\n"
+	"	notrack jmp *%rcx\n"
 	END(context_swap)
 	FUNCTION(context_entry)
 	".cfi_undefined %rip\n"
