@@ -425,13 +425,19 @@ loop_take_load(struct brood_loop *loop, uint64_t *ret_lag_us, double *ret_busy)
 }
 
 void
-brood_loop_stats(struct brood_loop *loop, struct brood_loop_stats *ret)
+loop_look(struct brood_loop *loop, struct brood_loop_stats *ret)
 {
 	struct load *l = &loop->load;
 
 	*ret = loop->stats;
 	ret->lag_us = l->stats_lag_us;
 	ret->busy_us = (uv_hrtime() - l->stats_ns - (idle_ns(loop) - l->stats_idle_ns)) / 1000;
-	l->stats_lag_us = 0;
 	offload_stats(loop, ret);
+}
+
+void
+brood_loop_stats(struct brood_loop *loop, struct brood_loop_stats *ret)
+{
+	loop_look(loop, ret);
+	loop->load.stats_lag_us = 0;
 }

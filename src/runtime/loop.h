@@ -91,6 +91,9 @@ void loop_set_sleep(struct brood_loop *loop, loop_sleep_fn *sleep, void *arg);
  * it was awake (0 to 1). For the beats. */
 void loop_take_load(struct brood_loop *loop, uint64_t *ret_lag_us, double *ret_busy);
 
+/* brood_loop_stats(), but the longest turn goes on being that since the program asked. */
+void loop_look(struct brood_loop *loop, struct brood_loop_stats *ret);
+
 /* Empties ticks and microtasks now: between two callbacks that libuv sees as one. */
 void loop_run_queues(struct brood_loop *loop);
 

@@ -34,6 +34,29 @@ struct series {
 
 /* --- beats ----------------------------------------------------------------------------------- */
 
+/* What the loop counts, as metrics, where there is anything to say of it. */
+static void
+note_loop(struct brood_worker *w)
+{
+	struct brood_loop_stats *told = &w->report.told, now;
+
+	loop_look(w->loop, &now);
+	if (now.starved != told->starved)
+		(void)brood_worker_metric(w, BROOD_COUNTER, "loop_starved_total",
+		    (double)(now.starved - told->starved), NULL);
+	if (now.offloads != told->offloads || now.offloads_waiting != told->offloads_waiting) {
+		(void)brood_worker_metric(w, BROOD_COUNTER, "offloads_total",
+		    (double)(now.offloads - told->offloads), NULL);
+		(void)brood_worker_metric(w, BROOD_COUNTER, "offload_queued_seconds_total",
+		    (double)(now.offloads_queued_us - told->offloads_queued_us) / 1e6, NULL);
+		(void)brood_worker_metric(
+		    w, BROOD_GAUGE, "offloads_waiting", (double)now.offloads_waiting, NULL);
+		(void)brood_worker_metric(
+		    w, BROOD_GAUGE, "offload_pool_size", (double)now.pool_size, NULL);
+	}
+	*told = now;
+}
+
 static void
 say_beat(struct brood_worker *w)
 {
@@ -43,6 +66,7 @@ say_beat(struct brood_worker *w)
 	double busy;
 	int n;
 
+	note_loop(w);
 	loop_take_load(w->loop, &lag_us, &busy);
 	permille = busy >= 1 ? 1000 : (unsigned)(busy * 1000);
 	n = snprintf(line, sizeof line,

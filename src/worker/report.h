@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <uv.h>
 
+#include "brood.h"
+
 struct brood_worker;
 struct series;
 
@@ -19,6 +21,7 @@ struct report {
 	uv_timer_t beat, metrics; /* not referenced */
 	struct series *series;
 	size_t n, next;
+	struct brood_loop_stats told; /* by the last beat */
 };
 
 void report_open(struct report *r, struct brood_worker *w);

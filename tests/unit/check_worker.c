@@ -6,6 +6,7 @@
 #include <sys/un.h>
 
 #include "base/mem.h"
+#include "runtime/loop.h"
 #include "worker/control.h"
 
 /* --- frames ---------------------------------------------------------------------------------- */
@@ -578,6 +579,41 @@ START_TEST(beat_tells_what_happened)
 }
 END_TEST
 
+static int
+computes(void *arg)
+{
+	(void)arg;
+	return 0;
+}
+
+static void
+has_computed(struct brood_loop *loop, int result, void *arg)
+{
+	(void)loop;
+	(void)result;
+	(void)arg;
+}
+
+DEFINE_UNTIL(
+    has_pool_size, was_said("\"name\":\"offload_pool_size\",\"type\":\"gauge\",\"value\":"))
+
+START_TEST(beat_tells_what_the_loop_counts)
+{
+	int client;
+
+	open_under_master(NULL);
+	for (int i = 0; i < 3; i++)
+		ck_assert_uint_ne(brood_offload(t.loop, computes, has_computed, NULL), 0);
+	t.loop->stats.starved = 2;
+	client = client_of(3);
+	run_until(has_pool_size);
+	ck_assert(was_said("\"name\":\"offloads_total\",\"type\":\"counter\",\"value\":3.0"));
+	ck_assert(was_said("\"name\":\"loop_starved_total\",\"type\":\"counter\",\"value\":2.0"));
+	close(client);
+	free_all();
+}
+END_TEST
+
 static void
 stop_loop(struct brood_loop *loop, void *arg)
 {
@@ -849,6 +885,7 @@ main(void)
 	tcase_add_test(tc, counters_are_summed_and_gauges_are_the_last);
 	tcase_add_test(tc, metrics_that_cannot_be_are_refused_and_their_number_is_bounded);
 	tcase_add_test(tc, beat_tells_what_happened);
+	tcase_add_test(tc, beat_tells_what_the_loop_counts);
 	tcase_add_test(tc, idle_it_does_not_wake);
 	tcase_add_test(tc, foreign_frames_do_nothing);
 	tcase_add_test(tc, frames_may_come_in_pieces);
