@@ -118,6 +118,7 @@ set_state(struct conn *c, enum conn_state to)
 	if ((successors[c->state] & 1u << to) == 0)
 		abort();
 	c->state = (uint8_t)to;
+	c->is_late = false;
 	if (to != CONN_CLOSING)
 		set_due(c, state_timeout_ms(c));
 }
@@ -721,6 +722,30 @@ is_quiet(const struct conn *c)
 	return !c->http->is_draining || tcp_facts(c).tcpi_unacked == 0;
 }
 
+/* The loop may have been held up itself, and timers come first in a turn: what has come meanwhile
+ * is looked at before a peer is called slow. */
+static bool
+is_given_a_turn(struct conn *c)
+{
+	if (c->is_late)
+		return false;
+	c->is_late = true;
+	set_due(c, RECHECK_MS);
+	return true;
+}
+
+static void
+end_late(struct conn *c)
+{
+	if (c->state != CONN_INSIDE) {
+		conn_close(c);
+		return;
+	}
+	refuse(c, 408);
+	if (c->state != CONN_CLOSING && flush(c) == 0)
+		settle(c);
+}
+
 void
 conn_on_due(struct wheel_node *node)
 {
@@ -734,18 +759,15 @@ conn_on_due(struct wheel_node *node)
 		else
 			set_due(c, RECHECK_MS);
 		return;
-	case CONN_INSIDE:
-		refuse(c, 408);
-		if (c->state != CONN_CLOSING && flush(c) == 0)
-			settle(c);
-		return;
 	case CONN_BUSY:
-		if (c->out != NULL)
-			conn_close(c);
-		return;
+		if (c->out == NULL)
+			return;
+		/* fall through */
+	case CONN_INSIDE:
 	case CONN_BLOCKED:
 	case CONN_LINGERING:
-		conn_close(c);
+		if (!is_given_a_turn(c))
+			end_late(c);
 		return;
 	case CONN_CLOSING:
 	case CONN_STATE_MAX:

@@ -78,6 +78,7 @@ struct conn {
 	bool was_asked; /* it had a whole request */
 	bool is_parked; /* busy, and bytes or an end that we do not take yet are there */
 	bool has_ended; /* the peer sends no more */
+	bool is_late; /* its time has passed, it has one turn more */
 };
 
 /* Takes the descriptor over, also on failure. Returns 0 or a negative errno. */

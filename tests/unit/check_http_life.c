@@ -122,6 +122,34 @@ START_TEST(a_request_gets_its_time_once_however_it_comes)
 }
 END_TEST
 
+START_TEST(nobody_is_called_slow_while_the_loop_was_held_up)
+{
+	struct text t[2] = {{0}, {0}};
+	struct bed b;
+	int fds[2];
+
+	bed_open(&b, &(struct brood_http_options){.header_ms = 100});
+	fds[0] = bed_connect(&b);
+	fds[1] = bed_connect(&b);
+	bed_say(&b, fds[0], "GET /hello HTTP/1.1\r\n");
+	/* refused: the server waits for the end of what comes, for two seconds */
+	bed_say(&b, fds[1], "bad\r\n\r\n");
+	expect_answers(&b, fds[1], &t[1], "400 ");
+	bed_turn(&b);
+	ck_assert_int_eq(send(fds[0], H "\r\n", sizeof(H "\r\n") - 1, 0), sizeof(H "\r\n") - 1);
+	ck_assert_int_eq(send(fds[1], "more", 4, 0), 4);
+	(void)usleep(2100000);
+	expect_answers(&b, fds[0], &t[0], "200 ");
+	bed_read_to_end(&b, fds[1], &t[1]);
+	ck_assert(!t[1].broken);
+	for (int i = 0; i < 2; i++) {
+		(void)close(fds[i]);
+		text_free(&t[i]);
+	}
+	bed_close(&b);
+}
+END_TEST
+
 START_TEST(each_request_puts_the_end_of_an_idle_connection_off)
 {
 	struct bed b;
@@ -740,6 +768,7 @@ main(void)
 	suite_add_tcase(s, tc);
 	tcase_add_test(tc, who_is_too_slow_is_told_so);
 	tcase_add_test(tc, a_request_gets_its_time_once_however_it_comes);
+	tcase_add_test(tc, nobody_is_called_slow_while_the_loop_was_held_up);
 	tcase_add_test(tc, each_request_puts_the_end_of_an_idle_connection_off);
 	tcase_add_test(tc, who_writes_faster_than_the_client_reads_is_held_up);
 	tcase_add_test(tc, an_answer_of_any_size_arrives);
