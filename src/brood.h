@@ -155,11 +155,13 @@ int brood_child_kill(struct brood_child *child, int signo);
 /* --- tasks: straight-line code that waits without holding up the loop ------------------------- */
 
 struct brood_task;
-/* What it returns is the task's result; negative: an errno, which somebody has to join for. */
+/* What it returns is the task's result; negative: an errno, which somebody has to join for, or it
+ * is raised. */
 typedef int brood_task_fn(void *arg);
 /* Runs fn at once, up to where it waits first. stack 0: 64 KiB of addresses, of which what is
  * touched is memory. The task is freed when it has ended and was joined or detached. */
 struct brood_task *brood_go(struct brood_loop *loop, size_t stack, brood_task_fn *fn, void *arg);
+/* Nobody will join it: its errors are raised. */
 void brood_detach(struct brood_task *task);
 /* The task whose result is that of brood_run(). */
 struct brood_task *brood_main(struct brood_loop *loop, brood_task_fn *fn, void *arg);
@@ -180,7 +182,9 @@ int brood_connect(int fd, const struct sockaddr *addr, socklen_t len);
 /* Closes what tasks have waited on; whoever waits on it gets -EBADF. Needs no task. */
 int brood_close(struct brood_loop *loop, int fd);
 int brood_offload_wait(brood_work_fn *work, void *arg);
-/* Joining frees them. brood_all: 0, or the first error, and then the others are cancelled.
+/* Joining frees them: they have ended when it returns. One that is cancelled or late cancels them
+ * and waits on. NULL is a task that had no memory.
+ * brood_all: 0, or the first error, and then the others are cancelled.
  * brood_any: the first to succeed by its place, and the others are cancelled; else the last error. */
 int brood_join(struct brood_task *task);
 int brood_all(struct brood_task *const *tasks, size_t n);

@@ -226,22 +226,14 @@ rearm(struct watch *w)
 	return r;
 }
 
+/* It stays the one who waits until it runs: nobody else comes between. */
 static void
-wake(struct watch *w, enum direction d, int result)
+wake(struct watch *w, enum direction d)
 {
 	struct brood_task *t = w->waiting[d];
 
-	if (t == NULL)
-		return;
-	w->waiting[d] = NULL;
-	task_wake(t, result);
-}
-
-static void
-wake_both(struct watch *w, int result)
-{
-	wake(w, READING, result);
-	wake(w, WRITING, result);
+	if (t != NULL && t->state == TASK_WAITING)
+		task_wake(t, 0);
 }
 
 /* After an error (status), libuv has stopped it, and who waits finds out by trying. Who is woken
@@ -260,10 +252,9 @@ on_poll(uv_poll_t *poll, int status, int events)
 	for_nobody = w->armed & events & ~wanted(w);
 	brood_enter(loop);
 	if ((events & UV_READABLE) != 0)
-		wake(w, READING, 0);
+		wake(w, READING);
 	if ((events & UV_WRITABLE) != 0)
-		wake(w, WRITING, 0);
-	set_ref(w);
+		wake(w, WRITING);
 	brood_leave(loop);
 	if (uv_is_closing((uv_handle_t *)poll) || (for_nobody & ~wanted(w)) == 0)
 		return;
@@ -274,10 +265,7 @@ on_poll(uv_poll_t *poll, int status, int events)
 static bool
 stop_watch(struct brood_task *t)
 {
-	struct watch *w = t->wait.watch;
-
-	w->waiting[w->waiting[READING] == t ? READING : WRITING] = NULL;
-	set_ref(w);
+	(void)t;
 	return true;
 }
 
@@ -313,7 +301,12 @@ watch_wait(struct watch *w, enum direction d, struct brood_task *t)
 	if (r < 0)
 		return r;
 	t->wait.watch = w;
-	return task_wait(t, stop_watch);
+	r = task_wait(t, stop_watch);
+	if (t->wait.watch != NULL) {
+		w->waiting[d] = NULL;
+		set_ref(w);
+	}
+	return r;
 }
 
 /* --- descriptors: calls ---------------------------------------------------------------------- */
@@ -461,9 +454,12 @@ int
 brood_connect(int fd, const struct sockaddr *addr, socklen_t len)
 {
 	struct io io;
-	int r = begin(&io, fd, WRITING);
+	int r;
 
-	while (r == 0) {
+	do {
+		r = begin(&io, fd, WRITING);
+		if (r < 0)
+			return r;
 		if (connect(fd, addr, len) == 0)
 			return 0;
 		if (errno == EINPROGRESS || errno == EINTR)
@@ -471,8 +467,23 @@ brood_connect(int fd, const struct sockaddr *addr, socklen_t len)
 		/* The backlog of a UNIX socket is full: nothing tells when it no longer is. */
 		r = errno == EAGAIN && addr->sa_family == AF_UNIX ? brood_sleep(BACKLOG_MS)
 		                                                  : -errno;
-	}
+	} while (r == 0);
 	return r;
+}
+
+/* One that was woken already must not try again either: the number may be another's by then. */
+static void
+dismiss(struct watch *w, enum direction d)
+{
+	struct brood_task *t = w->waiting[d];
+
+	if (t == NULL)
+		return;
+	t->wait.watch = NULL;
+	if (t->state == TASK_WAITING)
+		task_wake(t, -EBADF);
+	else
+		t->woken_with = -EBADF;
 }
 
 int
@@ -482,7 +493,8 @@ brood_close(struct brood_loop *loop, int fd)
 
 	if (w != NULL) {
 		loop->tasks->watches[fd] = NULL;
-		wake_both(w, -EBADF);
+		dismiss(w, READING);
+		dismiss(w, WRITING);
 		watch_free(w);
 	}
 	/* EINTR: it is closed all the same. */

@@ -263,6 +263,41 @@ START_TEST(a_descriptor_of_the_same_number_is_another)
 }
 END_TEST
 
+static int
+read_and_close(void *arg)
+{
+	int old = ends[0], r = read_one(&ends[0]);
+
+	(void)arg;
+	close_end(0);
+	ck_assert_int_eq(dup(ends[1]), old); /* not what the writer means */
+	return r;
+}
+
+static void
+be_ready(struct brood_loop *l, void *arg)
+{
+	static char buf[1 << 16];
+
+	while (recv(ends[1], buf, sizeof buf, MSG_DONTWAIT) > 0)
+		;
+	answer(l, arg);
+}
+
+START_TEST(who_was_woken_does_not_use_what_was_closed_meanwhile)
+{
+	struct brood_task *writer = brood_go(loop, 0, fill, NULL);
+	int number = ends[0];
+
+	task = brood_go(loop, 0, read_and_close, NULL);
+	(void)brood_set_timeout(loop, 1, be_ready, "b");
+	ck_assert_int_eq(brood_run(loop), 0);
+	ck_assert_int_eq(brood_join(task), 1);
+	ck_assert_int_eq(brood_join(writer), -EBADF);
+	ck_assert_int_eq(close(number), 0);
+}
+END_TEST
+
 static void
 cancel_task(struct brood_loop *l, void *arg)
 {
@@ -663,6 +698,7 @@ wait_suite(void)
 	tcase_add_test(tc, one_waits_in_each_direction);
 	tcase_add_test(tc, close_wakes_whoever_waits);
 	tcase_add_test(tc, a_descriptor_of_the_same_number_is_another);
+	tcase_add_test(tc, who_was_woken_does_not_use_what_was_closed_meanwhile);
 	tcase_add_test(tc, a_wait_that_was_ended_leaves_the_descriptor_to_others);
 	tcase_add_test(tc, what_nobody_waits_for_does_not_keep_the_loop_awake);
 	tcase_add_test(tc, who_never_has_to_wait_starves_nobody);
