@@ -321,11 +321,12 @@ report_flush(struct report *r)
 {
 	if (!r->worker->channel.is_open)
 		return;
-	(void)say_news(r, SERIES_MAX);
+	/* First the beat: it has metrics of its own. */
 	if (uv_is_active((uv_handle_t *)&r->beat)) {
 		(void)uv_timer_stop(&r->beat);
 		say_beat(r->worker);
 	}
+	(void)say_news(r, SERIES_MAX);
 }
 
 void

@@ -53,20 +53,33 @@ brood_worker_send(struct brood_worker *w, const char *to, const char *json)
 	return say(w, json_pack("{s:s, s:s, s:o}", "brood", "send", "to", to, "data", data));
 }
 
+/* Not through the middle of a character. */
+static size_t
+shown_len(const char *text)
+{
+	size_t len = strnlen(text, STATUS_MAX);
+
+	while (len > 0 && ((unsigned char)text[len] & 0xc0) == 0x80)
+		len--;
+	return len;
+}
+
 static int
 notify_status(const char *text)
 {
 	char line[STATUS_MAX + 16];
+	size_t len = shown_len(text), line_len = strcspn(text, "\n");
 
 	/* One line: what follows would be something else that we say. */
-	(void)snprintf(line, sizeof line, "STATUS=%.*s", (int)strcspn(text, "\n"), text);
+	(void)snprintf(
+	    line, sizeof line, "STATUS=%.*s", (int)(line_len < len ? line_len : len), text);
 	return notify_say(line);
 }
 
 int
 brood_worker_status(struct brood_worker *w, const char *text)
 {
-	size_t len = strnlen(text, STATUS_MAX);
+	size_t len = shown_len(text);
 
 	if (!w->channel.is_open)
 		return notify_status(text);
@@ -76,7 +89,7 @@ brood_worker_status(struct brood_worker *w, const char *text)
 void
 brood_worker_replace(struct brood_worker *w, const char *reason)
 {
-	size_t len = reason != NULL ? strnlen(reason, STATUS_MAX) : 0;
+	size_t len = reason != NULL ? shown_len(reason) : 0;
 
 	(void)say(w, json_pack("{s:s, s:s%}", "brood", "replace", "reason",
 	                 reason != NULL ? reason : "", len));

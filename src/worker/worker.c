@@ -236,13 +236,14 @@ take_ring(struct brood_worker *w, const struct control *frame, int *fds, size_t 
 	if (ring_take(&w->ring, frame, fds, n)) {
 		/* From now on listeners are watched by the wait set alone. */
 		accept_leave_to_ring(w);
-		accept_set_limit(w, w->ring.n);
 		if (w->is_settled)
 			accept_update(w);
 		settle(w);
 	} else if (w->ring.is_broken && !w->is_settled) {
 		settle(w);
 	}
+	if (ring_is_in_use(&w->ring))
+		accept_set_limit(w, w->ring.n);
 }
 
 static void

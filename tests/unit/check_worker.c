@@ -387,7 +387,7 @@ END_TEST
 
 START_TEST(what_the_master_would_take_for_a_fault_is_refused)
 {
-	char deep[64] = "[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]", *large = malloc(70003);
+	char umlauts[2001], deep[64] = "[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]", *large = malloc(70003);
 	char to[65];
 
 	open_under_master(NULL);
@@ -417,6 +417,15 @@ START_TEST(what_the_master_would_take_for_a_fault_is_refused)
 	ck_assert_str_eq(t.said, "{\"brood\":\"status\",\"text\":\"a \\\"b\\\"\\nc\"}\n"
 	                         "{\"brood\":\"replace\",\"reason\":\"too old\"}\n"
 	                         "{\"brood\":\"replace\",\"reason\":\"\"}\n");
+	/* Cut between characters. */
+	forget_said();
+	for (int i = 0; i < 2000; i += 2)
+		memcpy(umlauts + i + 1, "\xc3\xa4", 2);
+	umlauts[0] = 'x';
+	umlauts[1999] = '\0';
+	ck_assert_int_eq(brood_worker_status(t.w, umlauts), 0);
+	hear();
+	ck_assert_uint_gt(t.said_len, 1000);
 	free(large);
 	free_all();
 }
