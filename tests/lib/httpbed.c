@@ -300,8 +300,11 @@ bed_read(int fd, struct text *t)
 	ssize_t n;
 
 	while ((n = recv(fd, buf, sizeof buf, MSG_DONTWAIT)) > 0) {
-		t->data = realloc(t->data, t->len + (size_t)n + 1);
-		must(t->data != NULL, "memory of the test's own");
+		if (t->len + (size_t)n + 1 > t->cap) {
+			t->cap = 2 * (t->len + sizeof buf);
+			t->data = realloc(t->data, t->cap);
+			must(t->data != NULL, "memory of the test's own");
+		}
 		memcpy(t->data + t->len, buf, (size_t)n);
 		t->len += (size_t)n;
 		t->data[t->len] = '\0';

@@ -26,7 +26,7 @@
 
 struct text {
 	char *data; /* ended by a zero, never NULL once something was read */
-	size_t len;
+	size_t len, cap;
 	bool ended; /* the server has closed, or broken, the connection */
 	bool broken;
 };

@@ -625,7 +625,7 @@ START_TEST(many_pipelined_requests_are_all_answered)
 {
 	static const char *const kinds[] = {"GET /hello HTTP/1.1\r\n" H "\r\n",
 	    "GET /big?5000 HTTP/1.1\r\n" H "\r\n", "GET /timer HTTP/1.1\r\n" H "\r\n"};
-	static const size_t counts[] = {3000, 3000, 200};
+	static const size_t counts[] = {3000, 1000, 50};
 
 	for (size_t i = 0; i < 3; i++) {
 		char *requests = repeat("", kinds[i], counts[i], "");

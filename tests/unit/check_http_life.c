@@ -128,7 +128,7 @@ START_TEST(nobody_is_called_slow_while_the_loop_was_held_up)
 	struct bed b;
 	int fds[2];
 
-	bed_open(&b, &(struct brood_http_options){.header_ms = 100});
+	bed_open(&b, &(struct brood_http_options){.header_ms = 1900});
 	fds[0] = bed_connect(&b);
 	fds[1] = bed_connect(&b);
 	bed_say(&b, fds[0], "GET /hello HTTP/1.1\r\n");
