@@ -30,6 +30,7 @@ system_tests = \
 	tests/system/130-drain.bats \
 	tests/system/131-doctor.bats \
 	tests/system/150-examples.bats \
+	tests/system/151-exercise.bats \
 	tests/system/cli_client.bats
 if HAVE_BATS
 TESTS += $(system_tests)
