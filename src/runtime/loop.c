@@ -155,25 +155,31 @@ next_job(struct brood_loop *loop, bool *in_ticks, struct job *ret)
 	return true;
 }
 
+/* Also while it goes on: it may never end. */
+static bool
+is_starved(struct brood_loop *loop, uint64_t since_ns)
+{
+	if (uv_hrtime() - since_ns < STARVED_NS)
+		return false;
+	loop->stats.starved++;
+	return true;
+}
+
 static void
 drain(struct brood_loop *loop)
 {
-	uint64_t began_ns = 0;
-	bool in_ticks = true, counted = false;
+	uint64_t began_ns = uv_hrtime();
+	bool in_ticks = true, is_counted = false;
 	struct job job;
 	unsigned n = 0;
 
 	while (!loop->is_stopped && next_job(loop, &in_ticks, &job)) {
 		job.fn(loop, job.arg);
-		if (counted || ++n % CLOCK_EVERY != 0)
-			continue;
-		if (began_ns == 0) {
-			began_ns = uv_hrtime();
-		} else if (uv_hrtime() - began_ns >= STARVED_NS) {
-			loop->stats.starved++;
-			counted = true;
-		}
+		if (++n % CLOCK_EVERY == 0 && !is_counted)
+			is_counted = is_starved(loop, began_ns);
 	}
+	if (!is_counted)
+		(void)is_starved(loop, began_ns);
 }
 
 void

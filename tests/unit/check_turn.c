@@ -332,6 +332,19 @@ START_TEST(ticks_that_hold_up_the_loop_are_counted)
 }
 END_TEST
 
+static void computes(struct brood_loop *l, void *arg);
+
+START_TEST(so_are_few_that_take_long)
+{
+	struct brood_loop_stats stats;
+
+	ck_assert_int_eq(brood_next_tick(loop, computes, NULL), 0);
+	ck_assert_int_eq(brood_run(loop), 0);
+	brood_loop_stats(loop, &stats);
+	ck_assert_uint_eq(stats.starved, 1);
+}
+END_TEST
+
 static void
 computes(struct brood_loop *l, void *arg)
 {
@@ -593,6 +606,7 @@ main(void)
 	tcase_add_test(c, an_immediate_clears_one_of_its_turn_and_sets_one_of_the_next);
 	tcase_add_test(c, a_stop_leaves_the_rest_for_the_next_run);
 	tcase_add_test(c, ticks_that_hold_up_the_loop_are_counted);
+	tcase_add_test(c, so_are_few_that_take_long);
 	tcase_add_test(c, lag_is_the_longest_turn_and_sleep_is_not_busy);
 	tcase_add_test(c, somebody_else_may_sleep);
 	tcase_add_test(c, sleep_is_taken_over_and_given_back_while_it_runs);
