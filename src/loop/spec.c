@@ -259,6 +259,8 @@ launch_fill_spec(struct loop *l, struct launch *la, unsigned slot, unsigned seat
 	add_var(s, 0, "BROOD_WORKERS=%u", workers);
 	add_var(s, 0, "BROOD_GENERATION=%u", generation);
 	add_var(s, 0, "BROOD_CHANNEL_FD=%d", channel);
+	if (la->app->balance == BALANCE_DISPATCH)
+		add_var(s, 0, "BROOD_DISPATCH=1");
 	if (!la->own_instance)
 		add_var(s, 0, "NODE_APP_INSTANCE=%u", slot);
 	if (notify_path)

@@ -33,8 +33,8 @@ accept_set_limit(struct brood_worker *w, size_t reserved)
 	w->max_conns = most > reserved + FDS_RESERVED ? most - reserved : FDS_RESERVED;
 }
 
-static bool
-is_full(const struct brood_worker *w)
+bool
+worker_is_full(const struct brood_worker *w)
 {
 	return w->conns >= w->max_conns;
 }
@@ -55,6 +55,7 @@ accept_update(struct brood_worker *w)
 			(void)uv_poll_stop(&d->poll);
 	}
 	ring_sleep(&w->ring, on && ring_is_in_use(&w->ring));
+	dispatch_ask(w);
 }
 
 /* A listener that stays readable while we cannot take anything from it would spin the loop, so it
@@ -66,14 +67,14 @@ worker_pause(struct brood_worker *w)
 		return;
 	w->is_paused = true;
 	accept_update(w);
-	if (!is_full(w))
+	if (!worker_is_full(w))
 		(void)uv_timer_start(&w->pause, on_pause_over, PAUSE_MS, 0);
 }
 
 static void
 resume(struct brood_worker *w)
 {
-	if (!w->is_paused || is_full(w))
+	if (!w->is_paused || worker_is_full(w))
 		return;
 	w->is_paused = false;
 	(void)uv_timer_stop(&w->pause);
@@ -106,8 +107,8 @@ is_out_of_something(int e)
 	return e == EMFILE || e == ENFILE || e == ENOBUFS || e == ENOMEM;
 }
 
-static void
-give(struct brood_worker *w, int fd, const struct listener *l)
+void
+worker_give(struct brood_worker *w, int fd, const struct listener *l)
 {
 	int one = 1;
 
@@ -124,13 +125,13 @@ worker_accept(struct brood_worker *w, const struct listener *l)
 {
 	int fd;
 
-	if (is_full(w)) {
+	if (worker_is_full(w)) {
 		worker_pause(w);
 		return false;
 	}
 	fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (fd >= 0) {
-		give(w, fd, l);
+		worker_give(w, fd, l);
 		return true;
 	}
 	if (is_out_of_something(errno))

@@ -18,6 +18,7 @@ static const char *const names[CONTROL_KIND_MAX] = {
     [CONTROL_LEADER] = "leader",
     [CONTROL_PING] = "ping",
     [CONTROL_RING] = "ring",
+    [CONTROL_CONNECTION] = "connection",
 };
 
 static enum control_kind
@@ -48,14 +49,21 @@ list_of(const json_t *root, const char *member)
 	return json_is_array(v) ? v : NULL;
 }
 
+static const char *
+text_of(const json_t *v)
+{
+	const char *text = json_string_value(v);
+
+	return text != NULL ? text : "";
+}
+
 /* As text again, since the program on the other side of brood.h shall choose how it reads JSON. */
 static bool
 read_message(struct control *c)
 {
-	const char *from = json_string_value(json_object_get(c->root, "from"));
 	const json_t *data = json_object_get(c->root, "data");
 
-	c->from = from != NULL ? from : "";
+	c->from = text_of(json_object_get(c->root, "from"));
 	c->data = data != NULL ? json_dumps(data, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
 	c->data_len = c->data != NULL ? strlen(c->data) : 0;
 	return c->data != NULL;
@@ -88,6 +96,9 @@ read_members(struct control *c)
 		c->listeners = list_of(root, "listeners");
 		c->own = list_of(root, "own");
 		break;
+	case CONTROL_CONNECTION:
+		c->listener = text_of(json_object_get(root, "listener"));
+		break;
 	case CONTROL_NOTHING:
 	case CONTROL_KIND_MAX:
 		break;
@@ -97,7 +108,7 @@ read_members(struct control *c)
 void
 control_read(const char *frame, size_t len, struct control *ret)
 {
-	*ret = (struct control){.deadline_ms = -1, .id = -1, .from = ""};
+	*ret = (struct control){.deadline_ms = -1, .id = -1, .from = "", .listener = ""};
 	if (frame_json_depth(frame, len, CONTROL_DEPTH_MAX) > CONTROL_DEPTH_MAX)
 		return;
 	ret->root = json_loadb(frame, len, JSON_REJECT_DUPLICATES, NULL);
@@ -122,9 +133,7 @@ control_listeners(const struct control *c)
 const char *
 control_listener(const struct control *c, size_t i)
 {
-	const char *name = json_string_value(json_array_get(c->listeners, i));
-
-	return name != NULL ? name : "";
+	return text_of(json_array_get(c->listeners, i));
 }
 
 bool

@@ -22,6 +22,7 @@ enum control_kind {
 	CONTROL_LEADER,
 	CONTROL_PING,
 	CONTROL_RING,
+	CONTROL_CONNECTION,
 	CONTROL_KIND_MAX
 };
 
@@ -32,6 +33,7 @@ struct control {
 	bool is_leader; /* of hello and leader */
 	bool has_more; /* of ring: its list goes on in the next frame */
 	const char *from; /* of message; "" if it was not said */
+	const char *listener; /* of connection; "" if it was not said */
 	char *data; /* of message: JSON on one line */
 	size_t data_len;
 	const json_t *listeners, *own; /* of ring: arrays, or NULL */

@@ -6,6 +6,7 @@ src_worker_libworker_la_SOURCES = \
 	src/worker/channel.h \
 	src/worker/control.c \
 	src/worker/control.h \
+	src/worker/dispatch.c \
 	src/worker/listeners.c \
 	src/worker/listeners.h \
 	src/worker/notify.c \

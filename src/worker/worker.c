@@ -13,7 +13,6 @@
 #include "base/mem.h"
 #include "base/units.h"
 #include "runtime/loop.h"
-#include "worker/control.h"
 #include "worker/notify.h"
 
 #define DEFAULT_HOST     "127.0.0.1"
@@ -96,8 +95,8 @@ begin_serving(struct brood_worker *w)
 	if (r < 0)
 		return r;
 	set_state(w, WORKER_SERVING);
-	accept_update(w);
 	say(w, line_ready, "READY=1");
+	accept_update(w);
 	return 0;
 }
 
@@ -292,6 +291,9 @@ worker_on_frame(struct brood_worker *w, const char *line, size_t len, int *fds, 
 	case CONTROL_RING:
 		take_ring(w, &frame, fds, n);
 		break;
+	case CONTROL_CONNECTION:
+		dispatch_take(w, &frame, fds, n);
+		break;
 	case CONTROL_NOTHING:
 	case CONTROL_KIND_MAX:
 		break;
@@ -455,7 +457,10 @@ find_listeners(struct brood_worker *w, const struct brood_worker_options *o)
 
 	if (r < 0)
 		return r;
-	if (wants_ring(w, r))
+	dispatch_open(w);
+	if (w->is_dispatched)
+		w->port = env_number("PORT");
+	else if (wants_ring(w, r))
 		ask_ring(w);
 	else if (r == 0)
 		r = bind_own(w, o);
@@ -544,6 +549,7 @@ brood_worker_close(struct brood_worker *w)
 	report_flush(&w->report);
 	set_state(w, WORKER_DONE);
 	accept_drop(w);
+	dispatch_close(w);
 	w->is_closed = true;
 	channel_close(&w->channel);
 	report_close(&w->report);

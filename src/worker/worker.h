@@ -4,6 +4,7 @@
  *   worker.c     life: opening, ready, draining, done; frames, signals
  *   accept.c     connections: the listeners by the loop, one accept a turn, limits
  *   ring.c       the listeners by the master's wait set
+ *   dispatch.c   connections that the master accepted
  *   listeners.c  where listeners come from
  *   channel.c    lines from and to the master; control.c: what they mean
  *   report.c     beats and metrics; tell.c: messages and texts
@@ -28,6 +29,7 @@
 
 #include "brood.h"
 #include "worker/channel.h"
+#include "worker/control.h"
 #include "worker/listeners.h"
 #include "worker/report.h"
 #include "worker/ring.h"
@@ -63,6 +65,9 @@ struct brood_worker {
 	bool has_asked_ring;
 	bool is_paused; /* no descriptor, or too many connections */
 	bool has_accepted; /* in this turn */
+	bool is_dispatched; /* connections are asked for, one at a time */
+	bool has_asked;
+	brood_id ask_later;
 	unsigned closing; /* handles that libuv has still to let go */
 	unsigned interrupts;
 	uint64_t conns, max_conns, requests, stolen;
@@ -108,7 +113,20 @@ void accept_drop(struct brood_worker *w);
  * there is nothing more. A listener that somebody else has emptied or is about to flush is no
  * fault (R22). */
 bool worker_accept(struct brood_worker *w, const struct listener *l);
+/* One that somebody has accepted. */
+void worker_give(struct brood_worker *w, int fd, const struct listener *l);
 /* Accepts nothing for a moment. */
 void worker_pause(struct brood_worker *w);
+bool worker_is_full(const struct brood_worker *w);
+
+/* --- dispatch.c ------------------------------------------------------------------------------ */
+
+/* Whether the master hands connections over, as the environment says. */
+void dispatch_open(struct brood_worker *w);
+/* Asks for a connection where that was not done and one can be served. */
+void dispatch_ask(struct brood_worker *w);
+/* A connection of the master's; its descriptor is taken (-1). */
+void dispatch_take(struct brood_worker *w, const struct control *frame, int *fds, size_t n);
+void dispatch_close(struct brood_worker *w);
 
 #endif

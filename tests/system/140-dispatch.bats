@@ -428,3 +428,32 @@ END
 	done
 	stop_master
 }
+
+@test "workers on libbrood ask, too: a blocked one gets nothing, a reload loses nothing" {
+	write_conf << END
+[app:web]
+command = $top_builddir/brood-hello
+workers = 3
+listen = 127.0.0.1:$PORT
+balance = dispatch
+END
+	start_master
+	retry_until 20 app_is .ready 3
+	run -0 get /
+	[ "$(jq -r .app <<< "$output")" = web ]
+	curl -sS --max-time 60 "http://127.0.0.1:$PORT/cpu?ms=3000" > "$T/cpu" 2>> "$LOG" 3>&- &
+	PIDS+=("$!")
+	retry_until 20 test "$(queued)" = 0
+	for _ in {1..30}; do
+		run -0 curl -sSf --max-time 60 "http://127.0.0.1:$PORT/"
+		jq -r .slot <<< "$output" >> "$T/slots"
+	done
+	[ "$(sort -u "$T/slots" | wc -l)" -ge 2 ]
+	begin_load 200
+	ctl reload
+	end_load
+	[ "$LOST" = 0 ]
+	retry_until 60 test -s "$T/cpu"
+	stop_master
+	[ "$MASTER_EXIT" = 0 ]
+}

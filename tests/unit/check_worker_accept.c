@@ -663,6 +663,134 @@ live_once(unsigned long fail_at)
 	keep_places();
 }
 
+/* --- connections that the master accepted ---------------------------------------------------- */
+
+#define TAKE "{\"brood\":\"take\"}\n"
+
+static unsigned
+asked(void)
+{
+	unsigned n = 0;
+
+	hear();
+	for (const char *at = t.said; at != NULL && (at = strstr(at, TAKE)) != NULL; at++)
+		n++;
+	return n;
+}
+
+DEFINE_UNTIL(has_asked, asked() == 1)
+DEFINE_UNTIL(has_asked_again, asked() == 2)
+
+static void
+open_dispatched(void)
+{
+	hand_over_listeners(0, "");
+	make_channel();
+	ck_assert_int_eq(setenv("BROOD_DISPATCH", "1", 1), 0);
+	ck_assert_int_eq(setenv("PORT", "8080", 1), 0);
+	open_worker(NULL);
+	run_until(has_asked);
+}
+
+/* One end of a connection is given to it; the other is the client's. */
+static int
+dispatch(const char *line)
+{
+	int pair[2];
+
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	tell_with(line, strlen(line), &pair[1], 1);
+	close(pair[1]);
+	return pair[0];
+}
+
+START_TEST(connections_are_asked_for_one_at_a_time)
+{
+	int peers[2];
+
+	open_dispatched();
+	ck_assert(is_ready());
+	ck_assert(!has_asked_ring());
+	ck_assert_int_eq(brood_worker_port(t.w), 8080);
+	run_a_moment();
+	ck_assert_uint_eq(asked(), 1);
+	peers[0] = dispatch("{\"brood\":\"connection\",\"listener\":\"web\"}\n");
+	run_until(has_one);
+	run_until(has_asked_again);
+	peers[1] = dispatch("{\"brood\":\"connection\",\"listener\":\"admin\"}\n");
+	run_until(has_two);
+	ck_assert_str_eq(t.names, "wa");
+	for (unsigned i = 0; i < 2; i++) {
+		ck_assert(fcntl(t.fds[i], F_GETFL) & O_NONBLOCK);
+		ck_assert(fcntl(t.fds[i], F_GETFD) & FD_CLOEXEC);
+		close(peers[i]);
+	}
+	end();
+}
+END_TEST
+
+static unsigned asked_before;
+
+/* After the immediates of the turn in which the connection came. */
+static void
+on_check(uv_check_t *check)
+{
+	if (t.conns == 0)
+		return;
+	asked_before = asked();
+	uv_check_stop(check);
+}
+
+START_TEST(the_next_is_asked_for_after_a_whole_turn)
+{
+	uv_check_t check;
+	int client;
+
+	open_dispatched();
+	uv_check_init(brood_uv(t.loop), &check);
+	uv_check_start(&check, on_check);
+	uv_unref((uv_handle_t *)&check);
+	client = dispatch("{\"brood\":\"connection\",\"listener\":\"web\"}\n");
+	run_until(has_asked_again);
+	/* The poll that reads the request was still to come. */
+	ck_assert_uint_eq(asked_before, 1);
+	close(client);
+	end();
+}
+END_TEST
+
+START_TEST(a_dispatched_worker_that_drains_serves_what_was_on_its_way)
+{
+	int client;
+
+	open_dispatched();
+	client = dispatch("{\"brood\":\"drain\",\"deadline_ms\":20000}\n"
+	                  "{\"brood\":\"connection\",\"listener\":\"web\"}\n");
+	run_until(has_one);
+	run_a_moment();
+	ck_assert_uint_eq(asked(), 1);
+	ck_assert_uint_eq(t.drains, 1);
+	close(client);
+	end();
+}
+END_TEST
+
+START_TEST(connections_that_nobody_asked_for_are_refused)
+{
+	char byte;
+	int client;
+
+	make_listeners(2);
+	open_in_ring();
+	client = dispatch("{\"brood\":\"connection\",\"listener\":\"web\"}\n");
+	run_until_read();
+	ck_assert_uint_eq(t.conns, 0);
+	ck_assert_int_eq(read(client, &byte, 1), 0);
+	close(client);
+	end();
+}
+END_TEST
+
 START_TEST(wait_set_without_memory)
 {
 	unsigned long n = 0;
@@ -711,6 +839,10 @@ main(void)
 	tcase_add_test(tc, unix_socket_of_its_own_goes_with_it);
 	tcase_add_test(tc, when_it_is_full_the_others_take_them);
 	tcase_add_test(tc, without_descriptors_it_waits_a_moment);
+	tcase_add_test(tc, connections_are_asked_for_one_at_a_time);
+	tcase_add_test(tc, the_next_is_asked_for_after_a_whole_turn);
+	tcase_add_test(tc, a_dispatched_worker_that_drains_serves_what_was_on_its_way);
+	tcase_add_test(tc, connections_that_nobody_asked_for_are_refused);
 	tcase_add_test(tc, wait_set_without_memory);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
