@@ -12,7 +12,7 @@
 
 #include "base/fd.h"
 #include "base/mem.h"
-#include "runtime/loop.h"
+#include "runtime_support.h"
 
 enum { N = BROOD_CHILD_NULL, P = BROOD_CHILD_PIPE };
 
@@ -25,22 +25,6 @@ __tsan_default_suppressions(void)
 	return "race:uv_pipe\n";
 }
 #endif
-
-static struct brood_loop *loop;
-
-static void
-setup(void)
-{
-	loop = brood_loop_new();
-	ck_assert_ptr_nonnull(loop);
-}
-
-static void
-teardown(void)
-{
-	brood_loop_free(loop);
-	loop = NULL;
-}
 
 /* --- a child and its end --------------------------------------------------------------------- */
 
@@ -521,17 +505,5 @@ add_tests(TCase *tc)
 int
 main(void)
 {
-	Suite *s = suite_create("child");
-	TCase *tc = tcase_create("child");
-	SRunner *sr;
-	int failed;
-
-	tcase_add_checked_fixture(tc, setup, teardown);
-	add_tests(tc);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? 0 : 1;
+	return run_suite("child", add_tests);
 }

@@ -10,25 +10,9 @@
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "runtime/loop.h"
+#include "runtime_support.h"
 
 #define POOL 2 /* threads; see main() */
-
-static struct brood_loop *loop;
-
-static void
-setup(void)
-{
-	loop = brood_loop_new();
-	ck_assert_ptr_nonnull(loop);
-}
-
-static void
-teardown(void)
-{
-	brood_loop_free(loop);
-	loop = NULL;
-}
 
 /* --- a piece of work ------------------------------------------------------------------------- */
 
@@ -476,18 +460,9 @@ START_TEST(without_memory_nothing_begins)
 }
 END_TEST
 
-int
-main(void)
+static void
+add_tests(TCase *tc)
 {
-	Suite *s = suite_create("offload");
-	TCase *tc = tcase_create("offload");
-	SRunner *sr;
-	int failed;
-
-	(void)setenv("UV_THREADPOOL_SIZE", "2", 1);
-	(void)sem_init(&gate, 0, 0);
-	(void)sem_init(&began, 0, 0);
-	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, the_size_of_the_pool_is_read_as_libuv_reads_it);
 	tcase_add_test(tc, work_runs_elsewhere_and_done_here);
 	tcase_add_test(tc, who_wants_no_word_need_not_have_one);
@@ -501,10 +476,13 @@ main(void)
 	tcase_add_test(tc, the_end_of_a_loop_cancels_and_waits);
 	tcase_add_test(tc, the_end_comes_at_any_time);
 	tcase_add_test(tc, without_memory_nothing_begins);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? 0 : 1;
+}
+
+int
+main(void)
+{
+	(void)setenv("UV_THREADPOOL_SIZE", "2", 1);
+	(void)sem_init(&gate, 0, 0);
+	(void)sem_init(&began, 0, 0);
+	return run_suite("offload", add_tests);
 }

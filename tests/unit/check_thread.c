@@ -13,23 +13,7 @@
 
 #include "base/fd.h"
 #include "base/mem.h"
-#include "runtime/loop.h"
-
-static struct brood_loop *loop;
-
-static void
-setup(void)
-{
-	loop = brood_loop_new();
-	ck_assert_ptr_nonnull(loop);
-}
-
-static void
-teardown(void)
-{
-	brood_loop_free(loop);
-	loop = NULL;
-}
+#include "runtime_support.h"
 
 /* --- what the parent hears ------------------------------------------------------------------- */
 
@@ -918,17 +902,5 @@ add_tests(TCase *tc)
 int
 main(void)
 {
-	Suite *s = suite_create("thread");
-	TCase *tc = tcase_create("thread");
-	SRunner *sr;
-	int failed;
-
-	tcase_add_checked_fixture(tc, setup, teardown);
-	add_tests(tc);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? 0 : 1;
+	return run_suite("thread", add_tests);
 }
