@@ -29,6 +29,8 @@
 #	get PATH [PORT]			body of http://127.0.0.1:PORT/PATH
 #	answers [PORT]			something answers HTTP there
 #	log_has REGEX			a line of $LOG matches
+#	log_is_calm [REGEX]		no line of $LOG matches (default: warnings and errors), but of
+#					workers that waited for the CPU and so looked stalled
 #	expect_in_log REGEX		such lines are wanted here: teardown does not fail for them
 #	fd_count PID			open descriptors of PID
 #	fds_at_most PID N		no more than N of them (a client that left is let go a turn later,
@@ -218,6 +220,10 @@ answers() {
 
 log_has() {
 	grep -Eq -- "$1" "$LOG"
+}
+
+log_is_calm() {
+	! grep -E -- "${1:- (warn|error)}" "$LOG" | grep -v 'takes no connection: '
 }
 
 expect_in_log() {

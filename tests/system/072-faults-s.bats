@@ -71,7 +71,7 @@ END
 	ctl ping
 	app_is ready 4
 	app_is generation 4
-	run ! log_has 'warn web'
+	log_is_calm 'warn web'
 	for dump in "$T"/dump.*; do
 		dumped_clean "$dump"
 	done
@@ -145,7 +145,7 @@ for _ in range(1000):
 	retry_until 10 app_is generation 2
 	retry_until 10 app_is rollout none
 	app_is ready 1
-	run ! log_has 'warn|error'
+	log_is_calm
 	stop_master
 	[ "$MASTER_EXIT" = 0 ]
 }

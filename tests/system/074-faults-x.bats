@@ -486,7 +486,7 @@ END
 	within brood -i "$NAME" status
 	within brood -i "$NAME" reload
 	run ! within touch "$T/x"
-	[ "$(grep -Ec ' (warn|error)' "$LOG")" = 0 ]
+	log_is_calm
 	stop_master
 	[ "$MASTER_EXIT" = 0 ]
 }

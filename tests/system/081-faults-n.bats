@@ -427,7 +427,7 @@ worker_sees() {
 	web_conf "listen = 127.0.0.1:$PORT"
 	start_activated "$(listening)" own all
 	answers
-	run ! log_has 'warn'
+	log_is_calm
 	[ "$(ctl env web.0 --json | jq -r .environment.LISTEN_PID)" = "$(slot_pid 0)" ]
 	[ "$(ctl env web.0 --json | jq -r .environment.LISTEN_FDS)" = 1 ]
 	[[ $(ctl env web.0 --json | jq -r .environment.LISTEN_FDNAMES) != *name0* ]]

@@ -528,7 +528,7 @@ END
 	retry_until 20 all_ready
 	[ "$(count_sockets)" = 1 ]
 	[ "$(app | jq -r '.listeners[0].shape')" = shared ]
-	run ! log_has 'warn'
+	log_is_calm
 	get / > /dev/null
 	get /shut
 	retry_until 10 log_has 'web: tcp:.* a worker shut it down; it listens again'

@@ -269,10 +269,11 @@ while os.path.exists(sys.argv[2]):
 
 @test "the watchdog kills what ignores being aborted" {
 	COMMAND="$TOOLS_DIR/badworker --only-slot 1 --ignore ABRT" web_conf 2 "watchdog = 300ms
-abort_timeout = 200ms"
+abort_timeout = 2s"
 	start_master
 	retry_until 20 all_ready
 	pid=$(worker 1)
+	# Aborted, it goes on: until it is killed it has time to answer what it takes then.
 	kill -STOP "$pid"
 	ask_until 20 serves_anew 1 "$pid"
 	retry_until 20 ended "$pid"
