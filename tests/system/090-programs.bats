@@ -6,6 +6,12 @@ load ../lib/state
 
 PROGRAMS=$BATS_TEST_DIRNAME/programs
 
+# What the master does here it does in the other tests, too.
+setup() {
+	common_setup
+	plain_build_only
+}
+
 app_conf() {
 	write_conf << END
 [app:web]
