@@ -25,13 +25,21 @@ struct job {
 
 /* --- texts ----------------------------------------------------------------------------------- */
 
+/* Once, as it costs a system call. */
+static const char *
+pid_text(void)
+{
+	static char text[16];
+
+	if (text[0] == '\0')
+		(void)snprintf(text, sizeof text, "%d", (int)getpid());
+	return text;
+}
+
 static void
 answer(struct brood_request *r, int status, const char *type, const char *body, size_t len)
 {
-	char pid[16];
-
-	(void)snprintf(pid, sizeof pid, "%d", (int)getpid());
-	(void)brood_respond_header(r, "X-Worker", pid);
+	(void)brood_respond_header(r, "X-Worker", pid_text());
 	if (status == 200) {
 		(void)brood_respond_header(r, "Cache-Control", "no-store");
 		(void)brood_respond_header(r, "Vary", "Accept");
@@ -74,7 +82,7 @@ answer_facts(struct brood_request *r, const struct door *d)
 	    .listener = *d->name != '\0' ? d->name : NULL,
 	    .slot = brood_worker_slot(h->worker),
 	    .generation = brood_worker_generation(h->worker),
-	    .pid = getpid(),
+	    .pid = h->pid,
 	    .uptime_ms = brood_now(h->loop) - h->started_ms,
 	    .requests = h->requests,
 	    .connections = h->conns,

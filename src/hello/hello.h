@@ -24,6 +24,7 @@ struct hello {
 	unsigned draining; /* doors with connections left */
 	unsigned conns;
 	uint64_t requests;
+	pid_t pid;
 	uint64_t started_ms;
 	struct job *jobs; /* requests that wait, a list */
 };

@@ -332,6 +332,7 @@ start(struct hello *h)
 	h->loop = brood_loop_new();
 	if (h->loop == NULL)
 		return fail(EX_OSERR, "cannot make the event loop", strerror(errno));
+	h->pid = getpid();
 	h->started_ms = brood_now(h->loop);
 	h->worker = brood_worker_open(h->loop, &options, &handlers, h);
 	if (h->worker == NULL) {

@@ -38,22 +38,71 @@ number_or(int value, const char *missing, char buf[16])
 	return buf;
 }
 
+/* The answer that is measured: put together by hand, as printf() took half of its time. */
+static char *
+put(char *p, const char *text)
+{
+	size_t len = strlen(text);
+
+	memcpy(p, text, len);
+	return p + len;
+}
+
+static char *
+put_number(char *p, uint64_t value)
+{
+	char digits[20];
+	size_t n = 0;
+
+	do
+		digits[n++] = (char)('0' + value % 10);
+	while ((value /= 10) > 0);
+	while (n > 0)
+		*p++ = digits[--n];
+	return p;
+}
+
+static char *
+put_number_or_null(char *p, int value)
+{
+	return value < 0 ? put(p, "null") : put_number(p, (uint64_t)value);
+}
+
+static char *
+put_name_or_null(char *p, const char *name)
+{
+	char buf[NAME_MAX_ESCAPED];
+
+	if (name == NULL)
+		return put(p, "null");
+	p = put(p, "\"");
+	p = put(p, escape(name, false, buf));
+	return put(p, "\"");
+}
+
 size_t
 page_json(const struct facts *f, char buf[PAGE_MAX])
 {
-	char app[NAME_MAX_ESCAPED], listener[NAME_MAX_ESCAPED], slot[16], generation[16];
-	const char *q_app = f->app != NULL ? "\"" : "", *q_lis = f->listener != NULL ? "\"" : "";
-	int n;
+	char *p = put(buf, "{\"app\":");
 
-	n = snprintf(buf, PAGE_MAX,
-	    "{\"app\":%s%s%s,\"slot\":%s,\"generation\":%s,\"pid\":%d,\"listener\":%s%s%s,"
-	    "\"uptime_ms\":%" PRIu64 ",\"requests\":%" PRIu64 ",\"connections\":%u,"
-	    "\"state\":\"%s\"}\n",
-	    q_app, f->app != NULL ? escape(f->app, false, app) : "null", q_app,
-	    number_or(f->slot, "null", slot), number_or(f->generation, "null", generation),
-	    (int)f->pid, q_lis, f->listener != NULL ? escape(f->listener, false, listener) : "null",
-	    q_lis, f->uptime_ms, f->requests, f->connections, f->draining ? "draining" : "serving");
-	return (size_t)n;
+	p = put_name_or_null(p, f->app);
+	p = put(p, ",\"slot\":");
+	p = put_number_or_null(p, f->slot);
+	p = put(p, ",\"generation\":");
+	p = put_number_or_null(p, f->generation);
+	p = put(p, ",\"pid\":");
+	p = put_number(p, (uint64_t)f->pid);
+	p = put(p, ",\"listener\":");
+	p = put_name_or_null(p, f->listener);
+	p = put(p, ",\"uptime_ms\":");
+	p = put_number(p, f->uptime_ms);
+	p = put(p, ",\"requests\":");
+	p = put_number(p, f->requests);
+	p = put(p, ",\"connections\":");
+	p = put_number(p, f->connections);
+	p = put(p, f->draining ? ",\"state\":\"draining\"}\n" : ",\"state\":\"serving\"}\n");
+	*p = '\0';
+	return (size_t)(p - buf);
 }
 
 static const char page_head[] =
