@@ -21,3 +21,4 @@ tests_unit_check_wait_LDADD = $(RUNTIME_LIBS) $(CHECK_LIBS)
 check_PROGRAMS += $(runtime_checks)
 UNIT_TESTS += $(runtime_checks)
 endif
+EXTRA_DIST += tests/unit/runtime_support.h
