@@ -9,7 +9,8 @@ resource.setrlimit(resource.RLIMIT_NOFILE, (count + 100, resource.getrlimit(reso
 held = []
 for i in range(count):
     s = socket.socket()
-    s.bind((f"127.0.0.{1 + i // 20000}", 0))
+    s.setsockopt(socket.IPPROTO_IP, 24, 1)  # IP_BIND_ADDRESS_NO_PORT: connect() chooses it
+    s.bind((f"127.0.1.{1 + i // 10000}", 0))
     s.connect(("127.0.0.1", port))
     s.sendall(b"GET / HTTP/1.1\r\nHost: idle\r\n\r\n")
     s.recv(65536)

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "brood.h"
+#include "runtime/context.h"
 
 #define ROUNDS 2000000u
 #define FEW    100000u
@@ -202,11 +203,29 @@ resident_bytes(void)
 	return pages * sysconf(_SC_PAGESIZE);
 }
 
+static struct context here, there;
+static _Alignas(64) char stack[65536];
+
+static void
+bounce(void *arg)
+{
+	(void)arg;
+	for (;;)
+		context_switch(&there, &here);
+}
+
 static void
 measure_tasks(struct brood_loop *loop)
 {
-	uint64_t began = clock_ns();
+	uint64_t began;
 
+	context_make(&there, stack, sizeof stack, bounce, NULL);
+	began = clock_ns();
+	for (unsigned i = 0; i < ROUNDS; i++)
+		context_switch(&here, &there);
+	report("task_switch", began, 2 * ROUNDS);
+
+	began = clock_ns();
 	brood_detach(brood_go(loop, 0, joins_many, loop));
 	brood_run(loop);
 	report("task_go_join", began, FEW);
