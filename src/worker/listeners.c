@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/units.h"
 
 #define FIRST_FD 3
 #define BACKLOG  4096
@@ -25,22 +26,6 @@ union address {
 	struct sockaddr_in6 v6;
 	struct sockaddr_un local;
 };
-
-static bool
-parse_number(const char *s, long max, long *ret_value)
-{
-	char *end;
-	long value;
-
-	if (s == NULL || *s < '0' || *s > '9')
-		return false;
-	errno = 0;
-	value = strtol(s, &end, 10);
-	if (*end != '\0' || errno != 0 || value > max)
-		return false;
-	*ret_value = value;
-	return true;
-}
 
 static int
 socket_option(int fd, int name)
@@ -84,22 +69,24 @@ bool
 listeners_are_ours(void)
 {
 	const char *text = getenv("LISTEN_PID");
-	long pid;
+	uint64_t pid;
 
-	return text == NULL || (parse_number(text, 1 << 30, &pid) && pid == getpid());
+	return text == NULL ||
+	       (units_parse_uint(text, 1 << 30, &pid) == 0 && pid == (uint64_t)getpid());
 }
 
 int
 listeners_take(struct listener_set *set, const char *const *names)
 {
-	const char *all = getenv("LISTEN_FDNAMES");
-	long n, found = 0;
+	const char *count = getenv("LISTEN_FDS"), *all = getenv("LISTEN_FDNAMES");
+	int found = 0;
+	uint64_t n;
 
-	if (getenv("LISTEN_FDS") == NULL || !listeners_are_ours())
+	if (count == NULL || !listeners_are_ours())
 		return 0;
-	if (!parse_number(getenv("LISTEN_FDS"), LISTENERS_MAX, &n))
+	if (units_parse_uint(count, LISTENERS_MAX, &n) < 0)
 		return -EINVAL;
-	for (long i = 0; i < n; i++) {
+	for (uint64_t i = 0; i < n; i++) {
 		struct listener *l = &set->at[set->n];
 		int fd = FIRST_FD + (int)i;
 
@@ -107,14 +94,14 @@ listeners_take(struct listener_set *set, const char *const *names)
 			continue;
 		found++;
 		*l = (struct listener){.fd = fd, .is_unix = listener_fd_is_unix(fd)};
-		copy_name(all, (size_t)i, l->name);
+		copy_name(all, i, l->name);
 		if (!is_wanted(names, l->name))
 			continue;
 		/* What the program starts is no worker. */
 		(void)fd_set_cloexec(fd, true);
 		set->n++;
 	}
-	return n > 0 && found == 0 ? -ENOTSOCK : (int)found;
+	return n > 0 && found == 0 ? -ENOTSOCK : found;
 }
 
 void
@@ -160,12 +147,12 @@ parse_unix(const char *path, union address *a, socklen_t *ret_len)
 
 /* Splits off the port and the brackets; a bare number is a port of the loopback address. */
 static int
-split_host(const char *text, char host[64], long *ret_port)
+split_host(const char *text, char host[64], uint64_t *ret_port)
 {
 	const char *colon = strrchr(text, ':'), *start = text;
 	size_t len = colon != NULL ? (size_t)(colon - text) : 0;
 
-	if (!parse_number(colon != NULL ? colon + 1 : text, 65535, ret_port))
+	if (units_parse_uint(colon != NULL ? colon + 1 : text, 65535, ret_port) < 0)
 		return -EINVAL;
 	if (len >= 2 && start[0] == '[' && start[len - 1] == ']') {
 		start++;
@@ -184,7 +171,7 @@ static int
 parse_address(const char *text, union address *a, socklen_t *ret_len)
 {
 	char host[64];
-	long port;
+	uint64_t port;
 
 	memset(a, 0, sizeof *a);
 	if (strncmp(text, "unix:", 5) == 0)
