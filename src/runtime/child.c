@@ -93,9 +93,7 @@ need_children(struct brood_loop *loop)
 	cs = mem_calloc(1, sizeof *cs);
 	if (cs == NULL)
 		return -ENOMEM;
-	cs->end.fn = end_children;
-	cs->end.arg = cs;
-	loop_at_end(loop, &cs->end);
+	loop_at_end(loop, &cs->end, end_children, cs);
 	loop->children = cs;
 	return 0;
 }

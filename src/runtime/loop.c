@@ -102,9 +102,10 @@ brood_loop_free(struct brood_loop *loop)
 }
 
 void
-loop_at_end(struct brood_loop *loop, struct loop_end *end)
+loop_at_end(struct brood_loop *loop, struct loop_end *end,
+    void (*fn)(struct brood_loop *loop, void *arg), void *arg)
 {
-	end->next = loop->ends;
+	*end = (struct loop_end){.fn = fn, .arg = arg, .next = loop->ends};
 	loop->ends = end;
 }
 
@@ -117,6 +118,13 @@ brood_uv(struct brood_loop *loop)
 uint64_t
 brood_now(const struct brood_loop *loop)
 {
+	return uv_now(&loop->uv);
+}
+
+uint64_t
+loop_clock_ms(struct brood_loop *loop)
+{
+	uv_update_time(&loop->uv);
 	return uv_now(&loop->uv);
 }
 

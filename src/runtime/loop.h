@@ -94,11 +94,15 @@ void loop_take_load(struct brood_loop *loop, uint64_t *ret_lag_us, double *ret_b
 /* brood_loop_stats(), but the longest turn goes on being that since the program asked. */
 void loop_look(struct brood_loop *loop, struct brood_loop_stats *ret);
 
+/* Milliseconds now, not as of the turn's beginning. */
+uint64_t loop_clock_ms(struct brood_loop *loop);
+
 /* Empties ticks and microtasks now: between two callbacks that libuv sees as one. */
 void loop_run_queues(struct brood_loop *loop);
 
-/* Asks to be called by brood_loop_free(): the last that asked is the first. Callbacks may still run
- * then, nothing may be begun. Handles that are left are closed after it, without a word to them. */
-void loop_at_end(struct brood_loop *loop, struct loop_end *end);
+/* Asks that fn be called by brood_loop_free(): the last that asked is the first. Callbacks may still
+ * run then, nothing may be begun. Handles that are left are closed after it, without a word to them. */
+void loop_at_end(struct brood_loop *loop, struct loop_end *end,
+    void (*fn)(struct brood_loop *loop, void *arg), void *arg);
 
 #endif

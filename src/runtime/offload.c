@@ -221,9 +221,7 @@ need_offloads(struct brood_loop *loop)
 		mem_free(os);
 		return r;
 	}
-	os->end.fn = offload_end;
-	os->end.arg = os;
-	loop_at_end(loop, &os->end);
+	loop_at_end(loop, &os->end, offload_end, os);
 	loop->offloads = os;
 	return 0;
 }

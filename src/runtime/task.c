@@ -39,9 +39,7 @@ tasks_of(struct brood_loop *loop)
 	ts->loop = loop;
 	(void)uv_idle_init(&loop->uv, &ts->idle);
 	ts->idle.data = ts;
-	ts->end.fn = tasks_end;
-	ts->end.arg = ts;
-	loop_at_end(loop, &ts->end);
+	loop_at_end(loop, &ts->end, tasks_end, ts);
 	loop->tasks = ts;
 	return ts;
 }
@@ -404,13 +402,6 @@ on_deadline(struct brood_loop *loop, void *arg)
 	interrupt(t, -ETIMEDOUT);
 }
 
-static uint64_t
-now_ms(struct brood_loop *loop)
-{
-	uv_update_time(&loop->uv);
-	return uv_now(&loop->uv);
-}
-
 void
 brood_deadline(uint64_t ms)
 {
@@ -423,7 +414,7 @@ brood_deadline(uint64_t ms)
 	t->deadline = 0;
 	t->deadline_ms = 0;
 	if (ms > 0 && ms < INT64_MAX / 2)
-		t->deadline_ms = now_ms(t->loop) + ms;
+		t->deadline_ms = loop_clock_ms(t->loop) + ms;
 }
 
 /* Its timer is set by the first call that may wait. */

@@ -203,9 +203,7 @@ need_threads(struct brood_loop *loop)
 	ts = mem_calloc(1, sizeof *ts);
 	if (ts == NULL)
 		return -ENOMEM;
-	ts->end.fn = end_threads;
-	ts->end.arg = ts;
-	loop_at_end(loop, &ts->end);
+	loop_at_end(loop, &ts->end, end_threads, ts);
 	loop->threads = ts;
 	return 0;
 }
@@ -236,9 +234,7 @@ open_wakes(struct brood_thread *t)
 	uv_unref((uv_handle_t *)&t->stop);
 	t->ended.data = t->stop.data = t;
 	t->can_stop = true;
-	t->end.fn = end_loop;
-	t->end.arg = t;
-	loop_at_end(t->loop, &t->end);
+	loop_at_end(t->loop, &t->end, end_loop, t);
 }
 
 static int

@@ -50,13 +50,6 @@ timers_init(struct brood_loop *loop)
 	s->next_ms = UINT64_MAX;
 }
 
-static uint64_t
-now_ms(struct brood_loop *loop)
-{
-	uv_update_time(&loop->uv);
-	return uv_now(&loop->uv);
-}
-
 /* --- the heap of lists ----------------------------------------------------------------------- */
 
 static bool
@@ -257,7 +250,7 @@ set_timer(struct brood_loop *loop, uint64_t ms, bool repeats, brood_fn *fn, void
 	    .arg = arg,
 	};
 	t->id = ids_add(&loop->ids, ID_TIMER, t);
-	if (t->id == 0 || !insert(loop, t, now_ms(loop))) {
+	if (t->id == 0 || !insert(loop, t, loop_clock_ms(loop))) {
 		if (t->id != 0)
 			ids_remove(&loop->ids, t->id);
 		put(s, t);
@@ -332,7 +325,7 @@ timers_refresh(struct brood_loop *loop, struct timer *t)
 		return false;
 	if (t->list != NULL)
 		leave_list(&loop->timers, t);
-	if (insert(loop, t, now_ms(loop)))
+	if (insert(loop, t, loop_clock_ms(loop)))
 		return true;
 	if (!t->is_running)
 		end(loop, t);
@@ -344,7 +337,7 @@ timers_refresh(struct brood_loop *loop, struct timer *t)
 static void
 run(struct brood_loop *loop, struct timer *t)
 {
-	uint64_t start_ms = t->repeats ? now_ms(loop) : 0;
+	uint64_t start_ms = t->repeats ? loop_clock_ms(loop) : 0;
 
 	unlink_from_list(t);
 	t->is_running = true;
@@ -399,7 +392,7 @@ on_due(uv_timer_t *timer)
 {
 	struct brood_loop *loop = timer->data;
 	struct timers *s = &loop->timers;
-	uint64_t now = now_ms(loop);
+	uint64_t now = loop_clock_ms(loop);
 
 	brood_enter(loop);
 	/* Timers that are set meanwhile are looked at below. */
@@ -411,7 +404,7 @@ on_due(uv_timer_t *timer)
 	}
 	s->next_ms = UINT64_MAX;
 	if (s->n > 0)
-		schedule(loop, s->heap[0]->due_ms, now_ms(loop));
+		schedule(loop, s->heap[0]->due_ms, loop_clock_ms(loop));
 	brood_leave(loop);
 }
 

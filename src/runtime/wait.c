@@ -3,10 +3,10 @@
  *
  * A call on a descriptor is tried first; only where it would block the task waits, and then tries
  * again. Who waits is woken, that is, resumed by a microtask of the callback that ended the wait, as
- * what follows an await. A descriptor that was waited for keeps its uv_poll_t until brood_close(), and that stays
- * started when its task goes on: most often the same is waited for again soon, and the kernel need
- * not be told anything. Where that is not so, the next event finds nobody and stops it. It keeps
- * the loop alive only while somebody waits.
+ * what follows an await. A descriptor that was waited for keeps its uv_poll_t until brood_close(),
+ * and that stays started when its task goes on: most often the same is waited for again soon, and the
+ * kernel need not be told anything. Where that is not so, the next event finds nobody and stops it.
+ * It keeps the loop alive only while somebody waits.
  *
  * A task that never had to wait for a while gives way for a turn: a peer that is fast can't starve
  * the loop (libuv has the same bound for its streams).
