@@ -139,12 +139,8 @@ app_new(struct loop *l, const char *app)
 	q->l = l;
 	snprintf(q->app, sizeof(q->app), "%s", app);
 	q->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-	if (q->timer_fd < 0 || lookout_init(&q->look) < 0) {
-		fd_close(&q->timer_fd);
-		mem_free(q);
-		return NULL;
-	}
-	if (uv_poll_init(&l->uv, &q->poll, q->look.epoll_fd) != 0) {
+	if (lookout_init(&q->look) < 0 || q->timer_fd < 0 ||
+	    uv_poll_init(&l->uv, &q->poll, q->look.epoll_fd) != 0) {
 		app_free(q);
 		return NULL;
 	}
