@@ -8,6 +8,7 @@
 #	ready_count			how many workers are ready
 #	worker_pids			of those that serve
 #	field NAME < JSON		the first number or word of that name
+#	median < NUMBERS		the one in the middle
 # Needs no python and no jq: what runs for hours should not hang on what is installed.
 
 : "${BUILD:=${top_builddir:-$PWD}}"
@@ -122,6 +123,10 @@ status_json() {
 
 field() {
 	grep -o "\"$1\":[^,}]*" | head -n 1 | cut -d: -f2 | tr -d '"'
+}
+
+median() {
+	sort -n | awk '{v[NR] = $1} END {print v[int((NR + 1) / 2)]}'
 }
 
 ready_count() {
