@@ -48,52 +48,54 @@ parse_ms(const char *s, size_t len, unsigned max, unsigned *ret_ms)
 	return true;
 }
 
-/* Exactly one ms=N among the members of the query. */
-static bool
-query_ms(const char *query, unsigned max, unsigned *ret_ms)
-{
-	unsigned found = 0;
-
-	while (*query != '\0') {
-		size_t len = strcspn(query, "&");
-
-		if (len >= 3 && memcmp(query, "ms=", 3) == 0) {
-			if (found++ > 0 || !parse_ms(query + 3, len - 3, max, ret_ms))
-				return false;
-		}
-		query += len;
-		query += *query == '&';
-	}
-	return found == 1;
-}
-
 static bool
 is_text(const char *s, size_t len, const char *text)
 {
 	return len == strlen(text) && memcmp(s, text, len) == 0;
 }
 
-/* At most one by=offload or by=thread. */
-static enum route_kind
-query_by(const char *query)
+/* How many members of the query begin with that; the value is the last one's. */
+static unsigned
+find_members(const char *query, const char *begin, const char **ret_value, size_t *ret_len)
 {
-	enum route_kind kind = ROUTE_MAX;
+	size_t begin_len = strlen(begin);
+	unsigned found = 0;
 
 	while (*query != '\0') {
 		size_t len = strcspn(query, "&");
 
-		if (len >= 3 && memcmp(query, "by=", 3) == 0) {
-			bool is_thread = is_text(query + 3, len - 3, "thread");
-
-			if (kind != ROUTE_MAX ||
-			    (!is_thread && !is_text(query + 3, len - 3, "offload")))
-				return ROUTE_BAD;
-			kind = is_thread ? ROUTE_THREAD : ROUTE_OFFLOAD;
+		if (len >= begin_len && memcmp(query, begin, begin_len) == 0) {
+			found++;
+			*ret_value = query + begin_len;
+			*ret_len = len - begin_len;
 		}
 		query += len;
 		query += *query == '&';
 	}
-	return kind == ROUTE_MAX ? ROUTE_OFFLOAD : kind;
+	return found;
+}
+
+/* Exactly one. */
+static bool
+query_ms(const char *query, unsigned max, unsigned *ret_ms)
+{
+	const char *value;
+	size_t len;
+
+	return find_members(query, "ms=", &value, &len) == 1 && parse_ms(value, len, max, ret_ms);
+}
+
+/* At most one. */
+static enum route_kind
+query_by(const char *query)
+{
+	const char *value;
+	size_t len;
+	unsigned found = find_members(query, "by=", &value, &len);
+
+	if (found == 0 || (found == 1 && is_text(value, len, "offload")))
+		return ROUTE_OFFLOAD;
+	return found == 1 && is_text(value, len, "thread") ? ROUTE_THREAD : ROUTE_BAD;
 }
 
 struct route
