@@ -33,9 +33,8 @@ refuse(struct parse *p, int status)
 	return -1;
 }
 
-/* Makes room for more bytes at *data, of which len are in use. */
-static bool
-reserve(char **data, size_t *cap, size_t len, size_t more, size_t first)
+bool
+parse_reserve(char **data, size_t *cap, size_t len, size_t more, size_t first)
 {
 	size_t wanted = *cap > 0 ? *cap : first;
 	char *grown;
@@ -55,7 +54,7 @@ reserve(char **data, size_t *cap, size_t len, size_t more, size_t first)
 static int
 add_text(struct parse *p, const char *at, size_t len)
 {
-	if (!reserve(&p->text, &p->text_cap, p->text_len, len, TEXT_FIRST))
+	if (!parse_reserve(&p->text, &p->text_cap, p->text_len, len, TEXT_FIRST))
 		return refuse(p, 503);
 	memcpy(p->text + p->text_len, at, len);
 	p->text_len += len;
@@ -260,7 +259,7 @@ on_body(llhttp_t *parser, const char *at, size_t len)
 	p->wants_continue = false;
 	if (len > p->limits->body_max - p->body_len)
 		return refuse(p, 413);
-	if (!reserve(&p->body, &p->body_cap, p->body_len, len + 1, BODY_FIRST))
+	if (!parse_reserve(&p->body, &p->body_cap, p->body_len, len + 1, BODY_FIRST))
 		return refuse(p, 503);
 	memcpy(p->body + p->body_len, at, len);
 	p->body_len += len;

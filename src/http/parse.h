@@ -76,6 +76,10 @@ const char *parse_target(const struct parse *p);
 /* The first of that name, whatever its case, or NULL. */
 const char *parse_header(const struct parse *p, const char *name);
 
+/* Makes room for more bytes at *data, of which len are in use: at first for first of them, then for
+ * twice as many. False: no memory. */
+bool parse_reserve(char **data, size_t *cap, size_t len, size_t more, size_t first);
+
 /* A header that somebody may send: its name is a token, its value has no control character. */
 bool parse_is_token(const char *s, size_t len);
 bool parse_is_field_value(const char *s, size_t len);

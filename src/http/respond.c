@@ -8,7 +8,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include "base/mem.h"
 #include "brood.h"
 #include "http/conn.h"
 #include "http/request.h"
@@ -16,8 +15,9 @@
 #include "http/status.h"
 #include "runtime/task.h"
 
-#define EXTRA_MAX 16384
-#define TYPE_MAX  1024
+#define EXTRA_MAX   16384
+#define EXTRA_FIRST 256
+#define TYPE_MAX    1024
 /* Status line, Date, Content-Length or Transfer-Encoding, Connection, the names of headers. */
 #define HEAD_MAX 512
 
@@ -174,24 +174,6 @@ is_ours(const char *name)
 	       strcasecmp(name, "date") == 0 || strcasecmp(name, "transfer-encoding") == 0;
 }
 
-static bool
-reserve_extra(struct brood_request *r, size_t more)
-{
-	size_t cap = r->extra_cap > 0 ? r->extra_cap : 256;
-	char *grown;
-
-	if (r->extra_len + more <= r->extra_cap)
-		return true;
-	while (cap < r->extra_len + more)
-		cap *= 2;
-	grown = mem_realloc(r->extra, cap);
-	if (grown == NULL)
-		return false;
-	r->extra = grown;
-	r->extra_cap = cap;
-	return true;
-}
-
 int
 brood_respond_header(struct brood_request *r, const char *name, const char *value)
 {
@@ -204,7 +186,8 @@ brood_respond_header(struct brood_request *r, const char *name, const char *valu
 	if (name_len > EXTRA_MAX || value_len > EXTRA_MAX ||
 	    r->extra_len + name_len + value_len + 4 > EXTRA_MAX)
 		return -ENOSPC;
-	if (!reserve_extra(r, name_len + value_len + 4))
+	if (!parse_reserve(
+	        &r->extra, &r->extra_cap, r->extra_len, name_len + value_len + 4, EXTRA_FIRST))
 		return -ENOMEM;
 	p = put_n(r->extra + r->extra_len, name, name_len);
 	p = put(p, ": ");
