@@ -23,6 +23,8 @@ src_loop_libloop_la_SOURCES = \
 	src/loop/guard.h \
 	src/loop/launch.c \
 	src/loop/launch.h \
+	src/loop/libexec.c \
+	src/loop/libexec.h \
 	src/loop/listeners.c \
 	src/loop/listeners.h \
 	src/loop/logproc.c \
