@@ -128,10 +128,24 @@ take_mode(const char *value, struct conf_listen *l, struct err *e)
 }
 
 static int
+take_as(const char *value, struct conf_listen *l, struct err *e)
+{
+	uint64_t port;
+
+	if (l->kind == LISTEN_UNIX)
+		return err_set(e, -EINVAL, "as is for ports; remove it");
+	if (units_parse_uint(value, UINT16_MAX, &port) || port == 0)
+		return err_set(e, -EINVAL,
+		    "as=%s: write the port that the program asks for, such as as=3000", value);
+	l->as = (uint16_t)port;
+	return 0;
+}
+
+static int
 take_option(const char *name, const char *value, struct conf_listen *l, struct err *e)
 {
-	static const char *const known[] = {"backlog", "name", "mode", "owner", "group"};
-	const char *near = str_nearest(name, known, 5);
+	static const char *const known[] = {"backlog", "name", "as", "mode", "owner", "group"};
+	const char *near = str_nearest(name, known, 6);
 	uint64_t number;
 
 	if (*value == '\0')
@@ -148,9 +162,11 @@ take_option(const char *name, const char *value, struct conf_listen *l, struct e
 		           ? set_text(&l->name, value)
 		           : err_set(
 		                 e, -EINVAL, "name=%s: use 1 to 48 of A-Z a-z 0-9 _ . -", value);
+	if (strcmp(name, "as") == 0)
+		return take_as(value, l, e);
 	if (strcmp(name, "mode") && strcmp(name, "owner") && strcmp(name, "group"))
 		return err_set(e, -EINVAL, "unknown option %s%s%s%s", name,
-		    near ? "; did you mean " : "; there are backlog, name, mode, owner and group",
+		    near ? "; did you mean " : "; there are backlog, name, as, mode, owner and group",
 		    near ? near : "", near ? "?" : "");
 	if (l->kind != LISTEN_UNIX)
 		return err_set(e, -EINVAL, "%s is for unix: only; remove it", name);
@@ -259,4 +275,53 @@ listen_overlaps(const struct conf_listen *a, const struct conf_listen *b)
 	if (a->kind != b->kind || a->kind == LISTEN_UNIX || a->port != b->port || a->port == 0)
 		return false;
 	return covers(a->host, b->host) || covers(b->host, a->host);
+}
+
+struct conf_listen *
+conf_listen_new(const char *text, struct err *e)
+{
+	struct conf_listen *l = mem_calloc(1, sizeof(*l));
+
+	if (!l) {
+		err_set(e, -ENOMEM, "out of memory");
+		return NULL;
+	}
+	if (listen_parse(text, l, e) == 0)
+		return l;
+	mem_free(l);
+	return NULL;
+}
+
+struct conf_listen *
+conf_listen_copy(const struct conf_listen *from)
+{
+	struct conf_listen *l = mem_calloc(1, sizeof(*l));
+	int r = l ? 0 : -ENOMEM;
+
+	if (!l)
+		return NULL;
+	l->kind = from->kind;
+	l->port = from->port;
+	l->mode = from->mode;
+	l->backlog = from->backlog;
+	l->as = from->as;
+	r |= set_text(&l->text, from->text) | set_text(&l->key, from->key);
+	r |= set_text(&l->name, from->name);
+	r |= from->host ? set_text(&l->host, from->host) : 0;
+	r |= from->path ? set_text(&l->path, from->path) : 0;
+	r |= from->owner ? set_text(&l->owner, from->owner) : 0;
+	r |= from->group ? set_text(&l->group, from->group) : 0;
+	if (r == 0)
+		return l;
+	conf_listen_free(l);
+	return NULL;
+}
+
+void
+conf_listen_free(struct conf_listen *l)
+{
+	if (!l)
+		return;
+	listen_done(l);
+	mem_free(l);
 }

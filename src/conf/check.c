@@ -32,13 +32,36 @@ check_rollout(struct load *l, const struct raw_section *s)
 		    "restart_delay_max; lower it or raise the other");
 }
 
+/* What it listens on is known when it asks. Whether a script is one of Node's shows when it is
+ * prepared; here its name has to do. */
+static bool
+may_ask_itself(const struct conf_app *app)
+{
+	static const char *const ends[] = {"node", "nodejs", ".js", ".mjs", ".cjs", ".ts"};
+	const char *name = app->argv && app->argv[0] ? app->argv[0] : "";
+	size_t len;
+
+	if (app->take != TAKE_AUTO)
+		return app->take == TAKE_NODE;
+	name = strrchr(name, '/') ? strrchr(name, '/') + 1 : name;
+	len = strlen(name);
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+		size_t n = strlen(ends[i]);
+
+		if (ends[i][0] == '.' ? len > n && strcmp(name + len - n, ends[i]) == 0
+		                      : strcmp(name, ends[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* Descriptors of a worker: 0 to 2, its listeners from 3 on, then what is left: the channel, and
  * the one for readiness. */
 static void
 check_ready(struct load *l, const struct raw_section *s)
 {
 	const struct conf_app *app = s->app;
-	int first = 3 + (int)app->listen_len;
+	int first = 3 + (may_ask_itself(app) ? 1 : (int)app->listen_len);
 
 	if (app->ready == READY_DELAY && app->ready_delay_ms > app->ready_timeout_ms)
 		load_error(l, place_of(l, s, "ready"),
@@ -53,9 +76,8 @@ check_ready(struct load *l, const struct raw_section *s)
 		    app->ready_fd, first);
 	else if (app->ready_fd < first)
 		load_error(l, place_of(l, s, "ready"),
-		    "ready = fd:%d: a listener of the worker has that "
-		    "number; write fd:%d",
-		    app->ready_fd, first);
+		    "ready = fd:%d: %s of the worker has that number; write fd:%d",
+		    app->ready_fd, may_ask_itself(app) ? "the channel" : "a listener", first);
 }
 
 static size_t
@@ -77,12 +99,13 @@ check_listeners(struct load *l, const struct raw_section *s)
 
 	if ((app->balance == BALANCE_KERNEL || app->balance == BALANCE_STICKY ||
 	        app->balance == BALANCE_CPU) &&
-	    tcp == 0)
+	    tcp == 0 && !may_ask_itself(app))
 		load_error(l, place_of(l, s, "balance"),
 		    "balance = %s is for TCP, and [%s] has no "
 		    "TCP address; write balance = shared",
 		    conf_balance_to_string(app->balance), s->text);
-	if (app->balance == BALANCE_DISPATCH && tcp + count_listeners(app, LISTEN_UNIX) == 0)
+	if (app->balance == BALANCE_DISPATCH && tcp + count_listeners(app, LISTEN_UNIX) == 0 &&
+	    !may_ask_itself(app))
 		load_error(l, place_of(l, s, "balance"),
 		    "balance = dispatch hands over connections, and [%s] has no address that "
 		    "takes any; add a listen, TCP or UNIX",
@@ -111,7 +134,7 @@ check_addressable(struct load *l, const struct raw_section *s)
 	    {app->probe_path != NULL, "probe", "http:/path"},
 	    {app->drain == DRAIN_QUIET, "drain", "quiet"}};
 
-	if (steered && count_listeners(app, LISTEN_TCP) > 0)
+	if (steered && (count_listeners(app, LISTEN_TCP) > 0 || may_ask_itself(app)))
 		return;
 	for (size_t i = 0; i < sizeof(users) / sizeof(users[0]); i++) {
 		if (users[i].wanted)
@@ -120,6 +143,21 @@ check_addressable(struct load *l, const struct raw_section *s)
 			    "or cpu and a TCP listen",
 			    users[i].key, users[i].value);
 	}
+}
+
+/* Keys that are for programs of one kind. */
+static void
+check_kind(struct load *l, const struct raw_section *s)
+{
+	const struct conf_app *app = s->app;
+
+	if (app->spares > 0 && app->take != TAKE_AUTO && app->take != TAKE_NODE)
+		load_error(l, place_of(l, s, "spares"),
+		    "spares are for take = node, whose workers ask before they listen; remove it");
+	if (app->compat == COMPAT_PM2 && app->take != TAKE_AUTO && app->take != TAKE_NODE &&
+	    app->take != TAKE_FDS)
+		load_error(l, place_of(l, s, "compat"),
+		    "compat = pm2 is for take = node or fds; remove one of the two");
 }
 
 static void
@@ -169,6 +207,7 @@ check_conf(struct load *l)
 		check_name(l, s);
 		check_listeners(l, s);
 		check_addressable(l, s);
+		check_kind(l, s);
 		check_stall(l, s);
 		check_ready(l, s);
 		check_rollout(l, s);

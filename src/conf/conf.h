@@ -16,6 +16,7 @@
 
 #include "base/log.h"
 
+struct err;
 struct str;
 
 enum conf_exit_when { EXIT_WHEN_NEVER, EXIT_WHEN_ALL_FAILED, EXIT_WHEN_ALL_EXITED, EXIT_WHEN_MAX };
@@ -29,7 +30,11 @@ enum conf_balance {
 	BALANCE_DISPATCH,
 	BALANCE_MAX,
 };
-enum conf_take { TAKE_AUTO, TAKE_FDS, TAKE_STDIN, TAKE_MAX };
+/* auto: node for a program of Node's, else fds; told apart when a generation is prepared. */
+enum conf_take { TAKE_AUTO, TAKE_FDS, TAKE_STDIN, TAKE_NODE, TAKE_BIND, TAKE_MAX };
+/* Whose habits the program has: what it finds in its environment, how it says that it is ready. */
+enum conf_compat { COMPAT_NONE, COMPAT_PM2, COMPAT_EINHORN, COMPAT_SERVER_STARTER, COMPAT_MAX };
+enum conf_relay { RELAY_NONE, RELAY_ALL, RELAY_MAX };
 enum conf_tristate { TRI_AUTO, TRI_YES, TRI_NO, TRI_MAX };
 enum conf_ready {
 	READY_AUTO,
@@ -39,6 +44,7 @@ enum conf_ready {
 	READY_DELAY,
 	READY_TCP, /* it accepts a connection of the master's */
 	READY_HTTP, /* it answers one with a status of 200 to 399 */
+	READY_LISTENING, /* it listens at an address of its own choice (take = node, bind) */
 	READY_MAX,
 };
 /* auto: quiet where the app is steered and the worker has not spoken brood, else self. */
@@ -69,6 +75,8 @@ struct conf_listen {
 	int mode;			/* UNIX: permission bits, -1 = 0600 by default */
 	char *owner, *group;		/* UNIX: names or numbers, or NULL */
 	int backlog;			/* -1 = net.core.somaxconn */
+	uint16_t as;			/* the port that a program asks for and gets this instead;
+					 * 0 = its own */
 	char *name;			/* for LISTEN_FDNAMES; never NULL (default: the port or the
 					 * file's base name) */
 };
@@ -108,6 +116,10 @@ struct conf_app {
 	enum conf_balance balance;
 	enum conf_take take;
 	enum conf_tristate nonblocking;
+	enum conf_compat compat;
+	enum conf_relay relay;		/* application messages of one worker go to the others */
+	bool node_preload;		/* take = node: a script of ours sees to the end of keep-alive */
+	unsigned spares;		/* take = node: workers that wait to take over */
 	enum conf_ready ready;
 	int ready_fd;			/* READY_FD */
 	uint64_t ready_delay_ms;	/* READY_DELAY */
@@ -181,6 +193,11 @@ int conf_load(const struct conf_source *src, struct conf **ret_conf, struct conf
 void conf_errors_free(struct conf_errors *errs);
 struct conf *conf_ref(struct conf *c);
 void conf_unref(struct conf *c);	/* NULL is fine */
+
+/* An address that no file names, as listen = has it. NULL: wrong (e says how), or no memory. */
+struct conf_listen *conf_listen_new(const char *text, struct err *e);
+struct conf_listen *conf_listen_copy(const struct conf_listen *from);
+void conf_listen_free(struct conf_listen *l);	/* NULL is fine */
 
 const struct conf_app *conf_find_app(const struct conf *c, const char *name);
 /* Number of slots that app asks for on a machine with `cpus` usable CPUs. */

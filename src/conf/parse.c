@@ -3,6 +3,7 @@
  * a value means is its type's business, what values mean together is check's.
  */
 #include <errno.h>
+#include <signal.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -221,6 +222,18 @@ set_concurrency(struct load *l, struct raw_section *s)
 	s->app->workers_n = (unsigned)n;
 }
 
+/* The signal that those programs know; one that says it itself has its way. */
+static void
+set_stop_signal(struct raw_section *s)
+{
+	if (s->seen[schema_find(SECTION_APP, "stop_signal")])
+		return;
+	if (s->app->compat == COMPAT_PM2)
+		s->app->stop_signal = SIGINT;
+	else if (s->app->compat == COMPAT_EINHORN)
+		s->app->stop_signal = SIGUSR2;
+}
+
 static struct conf_app *
 find_env_app(struct load *l, const struct raw_section *s)
 {
@@ -299,6 +312,7 @@ parse_raw(struct load *l)
 		if (s[i].kind != SECTION_APP)
 			continue;
 		set_concurrency(l, &s[i]);
+		set_stop_signal(&s[i]);
 		if (!s[i].app->argv && set_hello(l, s[i].app))
 			l->no_memory = true;
 	}

@@ -36,7 +36,15 @@ static const char *const balances[] = {[BALANCE_SHARED] = "shared",
     [BALANCE_DISPATCH] = "dispatch",
     [BALANCE_MAX] = NULL};
 static const char *const takes[] = {
-    [TAKE_AUTO] = "auto", [TAKE_FDS] = "fds", [TAKE_STDIN] = "stdin", [TAKE_MAX] = NULL};
+    [TAKE_AUTO] = "auto", [TAKE_FDS] = "fds", [TAKE_STDIN] = "stdin", [TAKE_NODE] = "node",
+    [TAKE_BIND] = "bind", [TAKE_MAX] = NULL};
+static const char *const compats[] = {[COMPAT_NONE] = "none",
+    [COMPAT_PM2] = "pm2",
+    [COMPAT_EINHORN] = "einhorn",
+    [COMPAT_SERVER_STARTER] = "server-starter",
+    [COMPAT_MAX] = NULL};
+static const char *const relays[] = {
+    [RELAY_NONE] = "none", [RELAY_ALL] = "all", [RELAY_MAX] = NULL};
 static const char *const tristates[] = {
     [TRI_AUTO] = "auto", [TRI_YES] = "yes", [TRI_NO] = "no", [TRI_MAX] = NULL};
 static const char *const readies[] = {[READY_AUTO] = "auto",
@@ -46,6 +54,7 @@ static const char *const readies[] = {[READY_AUTO] = "auto",
     [READY_DELAY] = "delay",
     [READY_TCP] = "tcp",
     [READY_HTTP] = "http",
+    [READY_LISTENING] = "listening",
     [READY_MAX] = NULL};
 static const char *const drains[] = {
     [DRAIN_AUTO] = "auto", [DRAIN_SELF] = "self", [DRAIN_QUIET] = "quiet", [DRAIN_MAX] = NULL};
@@ -128,8 +137,8 @@ const struct key schema[] = {
     {.section = SECTION_APP, .name = "listen", .type = &type_listen, .repeats = true,
 	.sample = "127.0.0.1:8080",
 	.help = "Address to serve: HOST:PORT, [V6]:PORT, *:PORT (all addresses, IPv4 and IPv6), "
-		"unix:/PATH?mode=0660&owner=USER&group=GROUP or udp:HOST:PORT; with ?backlog=N and "
-		"?name=NAME. Repeats."},
+		"unix:/PATH?mode=0660&owner=USER&group=GROUP or udp:HOST:PORT; with ?backlog=N, "
+		"?name=NAME and ?as=PORT (the port that the program itself asks for). Repeats."},
     {IN_APP(balance), .name = "balance", .type = &type_choice, .choices = balances, .def = "even",
 	.fixed = true,
 	.help = "How TCP connections find a worker: even (at random among those that serve), sticky "
@@ -137,16 +146,32 @@ const struct key schema[] = {
 		"kernel's hash; see brood.conf(5) for its price), shared (one socket for all) or "
 		"dispatch (the master accepts and hands over)."},
     {IN_APP(take), .name = "take", .type = &type_choice, .choices = takes, .def = "auto",
-	.help = "How a worker gets its sockets: fds (from descriptor 3 on, LISTEN_FDS) or stdin (the "
-		"first one as descriptor 0). auto means fds."},
+	.help = "How a worker gets its sockets: fds (from descriptor 3 on, LISTEN_FDS), stdin (the "
+		"first one as descriptor 0), node (its listen() asks the master, as in Node's "
+		"cluster) or bind (its own bind() gets the slot's socket). auto means node for "
+		"programs of Node's, else fds."},
     {IN_APP(nonblocking), .name = "nonblocking", .type = &type_choice, .choices = tristates,
 	.def = "auto", .fixed = true,
-	.help = "Whether the sockets are non-blocking when a worker gets them. auto means no."},
+	.help = "Whether the sockets are non-blocking when a worker gets them. auto means yes for "
+		"take = node and bind, else no."},
+    {IN_APP(compat), .name = "compat", .type = &type_choice, .choices = compats, .def = "none",
+	.help = "Whose habits the program has, so that it finds what it would find there: pm2, "
+		"einhorn, server-starter or none."},
+    {IN_APP(relay), .name = "relay", .type = &type_choice, .choices = relays, .def = "none",
+	.help = "Which messages of a worker go on to the others of the app: none, or all that are "
+		"not for the master (as the cluster adapter of socket.io expects)."},
+    {IN_APP(node_preload), .name = "node_preload", .type = &type_bool, .def = "yes",
+	.help = "With take = node: whether a small script of brood is loaded first, which ends "
+		"keep-alive connections by an answer when a worker drains."},
+    {IN_APP(spares), .name = "spares", .type = &type_count, .max = CONF_WORKERS_MAX, .def = "0",
+	.help = "With take = node: so many workers more, started up to their listen(), that take the "
+		"place of one that dies."},
     {.section = SECTION_APP, .name = "ready", .type = &type_ready, .def = "auto",
 	.help = "How a worker says that it is ready: notify (READY=1 to NOTIFY_SOCKET), channel, "
 		"fd:N (a line on descriptor N), delay:DURATION, tcp (it accepts a connection), "
-		"http:/PATH (it answers a request), or auto: the first of notify and channel, else "
-		"it accepts a connection, or is alive for a second."},
+		"http:/PATH (it answers a request), listening (take = node or bind: it has called "
+		"listen()), or auto: the first of notify, channel and listening, else it accepts a "
+		"connection, or is alive for a second."},
     {IN_APP(ready_timeout_ms), .name = "ready_timeout", .type = &type_duration, .min = 1 * MS,
 	.max = DAY, .def = "1m", .help = "How long a worker may take until it is ready."},
     {IN_APP(drain), .name = "drain", .type = &type_choice, .choices = drains, .def = "auto",
@@ -157,7 +182,7 @@ const struct key schema[] = {
 	.def = "0s",
 	.help = "How long a leaving worker goes on accepting before it is told to stop."},
     {IN_APP(stop_signal), .name = "stop_signal", .type = &type_signal, .def = "TERM",
-	.help = "Signal that asks a worker to end."},
+	.help = "Signal that asks a worker to end. With compat = pm2 INT, with einhorn USR2."},
     {IN_APP(stop_timeout_ms), .name = "stop_timeout", .type = &type_duration, .max = DAY,
 	.def = "30s", .help = "How long a worker may take to end after that."},
     {IN_APP(abort_signal), .name = "abort_signal", .type = &type_signal, .def = "ABRT",

@@ -277,7 +277,7 @@ parse_ready(const struct value *v)
 		}
 	}
 	return value_error(
-	    v, "write auto, notify, channel, fd:N, delay:DURATION, tcp or http:/PATH");
+	    v, "write auto, notify, channel, fd:N, delay:DURATION, tcp, http:/PATH or listening");
 }
 
 static void
