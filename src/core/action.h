@@ -17,6 +17,7 @@ enum action_kind {
 	ACTION_SPAWN, /* fork worker; -> SPAWNED or SPAWN_FAILED */
 	ACTION_SIGNAL, /* signal to the worker, or to its process group */
 	ACTION_DRAIN, /* "drain" over the channel */
+	ACTION_ANSWER, /* its listen() may be answered, now and from now on: by its slot and seat */
 	ACTION_PING, /* "ping" over the channel -> ALIVE */
 	ACTION_LEADER, /* tell the worker whether it leads */
 	ACTION_VERIFY, /* are the files of launch still what they were? -> VERIFIED */

@@ -63,7 +63,7 @@ struct generation {
 	const struct conf_app *conf;
 	void *launch;
 	unsigned workers; /* slots that its configuration asks for */
-	bool steered; /* as in core_target */
+	bool steered, node; /* as in core_target */
 	bool ring; /* a worker of it asked for its wait set: all will */
 	unsigned refs; /* slots, workers, app, rollout, queued operations */
 };
@@ -84,6 +84,8 @@ struct worker {
 	uint64_t asked_us; /* when it was first told to leave (drain or signal) */
 	bool spawning; /* ACTION_SPAWN is out and not answered */
 	bool speaks; /* sent a control message */
+	bool mute; /* closed its channel */
+	bool asked, answered; /* Node: it called listen(); that may be answered */
 	bool leads;
 	unsigned seat; /* 0 or 1 */
 	bool on_ring; /* reads by a wait set of the master's (tiers T1, T2) */

@@ -20,11 +20,13 @@
 struct core;
 
 #define CORE_ALIVE_READY_MS     1000 /* a silent program counts as ready after this */
+#define CORE_LISTEN_WAIT_MS     3000 /* one of Node's that may never listen */
 #define CORE_TEST_AFTER_MS      20 /* a program that has said nothing by then is tested */
 #define CORE_QUICK_STOP_MS      5000 /* SHUTDOWN_QUICK: stop signal to KILL */
 #define CORE_KILL_WAIT_MS       5000 /* after KILL: then it is called unkillable */
 #define CORE_DRAIN_ACK_MS       1000 /* "drain" to "stopping", else the stop signal goes out */
 #define CORE_CHANNEL_GRACE_MS   5000 /* channel closed to being replaced */
+#define CORE_CHANNEL_END_MS     1000 /* channel closed at the end of a drain to the stop signal */
 #define CORE_SPAWN_RETRY_MS     1000 /* after a transient failure of fork */
 #define CORE_CRASH_DELAY_MAX_MS 1000 /* ceiling of the delay between deaths after ready */
 #define CORE_CRASH_FORGET_MS    10000 /* ready for so long: crashes are forgotten */

@@ -51,6 +51,7 @@ enum event_kind {
 	EVENT_EXTEND, /* asked for more time (EXTEND_TIMEOUT_USEC) */
 	EVENT_RING, /* asks for its wait set */
 	EVENT_ALIVE, /* answered a ping */
+	EVENT_ASKED, /* its listen() waits for ACTION_ANSWER (Node) */
 	/* sockets */
 	EVENT_QUEUES, /* a look at the accept queues of an app, while any is not empty */
 	EVENT_EMPTIED, /* outcome of ACTION_WATCH: nothing is queued or half-open at its seat */
@@ -64,6 +65,7 @@ enum ready_by {
 	READY_BY_NOTIFY,
 	READY_BY_CHANNEL,
 	READY_BY_FD,
+	READY_BY_LISTENING, /* it listens, as far as it told us (Node) */
 	READY_BY_TIME,
 	READY_BY_ACCEPT, /* it took a connection of the master's */
 	READY_BY_HTTP, /* and answered it */
@@ -100,6 +102,7 @@ struct core_target {
 	void *launch; /* what the loop needs to spawn this generation */
 	unsigned workers;
 	bool steered; /* its listeners have twin sockets and a program that can be swapped */
+	bool node; /* its workers ask the master before they listen (Node's cluster) */
 };
 
 struct event {

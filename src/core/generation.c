@@ -17,6 +17,7 @@ generation_new(const struct core_target *t, unsigned number)
 	g->launch = t->launch;
 	g->workers = t->workers;
 	g->steered = t->steered;
+	g->node = t->node;
 	g->refs = 1;
 	return g;
 }

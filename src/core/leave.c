@@ -84,7 +84,7 @@ step_ask(struct worker *w)
 {
 	const struct conf_app *conf = w->generation->conf;
 
-	if (!w->speaks) {
+	if (w->mute || (!w->speaks && !w->generation->node)) {
 		step_signal(w, w->reason);
 		return;
 	}
@@ -92,6 +92,10 @@ step_ask(struct worker *w)
 		w->asked_us = w->app->core->now_us;
 	w->step = LEAVE_ASKED;
 	action_push_worker(w, ACTION_DRAIN)->drain.deadline_ms = conf->stop_timeout_ms;
+	if (w->generation->node) {
+		leave_agreed(w); /* it has no word for that, and no choice */
+		return;
+	}
 	worker_arm_ms(w,
 	    conf->stop_timeout_ms < CORE_DRAIN_ACK_MS ? conf->stop_timeout_ms : CORE_DRAIN_ACK_MS);
 }
@@ -117,7 +121,7 @@ step_quiet(struct worker *w)
 	const struct conf_app *conf = w->generation->conf;
 
 	if (!w->generation->steered || conf->drain == DRAIN_SELF ||
-	    (conf->drain == DRAIN_AUTO && w->speaks)) {
+	    (conf->drain == DRAIN_AUTO && (w->speaks || w->generation->node))) {
 		step_ask(w);
 		return;
 	}
@@ -320,6 +324,10 @@ leave_on_deadline(struct worker *w)
 		step_signal(w, "did not answer the request to drain");
 		break;
 	case LEAVE_AGREED:
+		if (w->mute && w->generation->node) {
+			step_signal(w, "has drained and lives on");
+			break;
+		}
 		note_worker(w, NOTE_STOP_ESCALATED, true, "has not finished draining in time");
 		step_signal(w, "drain deadline passed");
 		break;

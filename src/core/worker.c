@@ -150,7 +150,7 @@ become_ready(struct worker *w, enum ready_by by)
 		c->out->items[at].transition.ready_by = by;
 	w->ready_us = c->now_us;
 	w->app->ever_ready = true;
-	w->app->tells_ready = by <= READY_BY_FD;
+	w->app->tells_ready = by <= READY_BY_LISTENING;
 	timer_drop(&c->timers, &w->check);
 	if (w->probing)
 		worker_probe(w, PROBE_NONE);
@@ -180,6 +180,9 @@ accepts_ready_by(const struct worker *w, enum ready_by by)
 		return by == READY_BY_ACCEPT || w->on_ring;
 	case READY_HTTP:
 		return by == READY_BY_HTTP || w->on_ring;
+	/* Who binds for itself says it as it can. */
+	case READY_LISTENING:
+		return by == READY_BY_LISTENING || by == READY_BY_CHANNEL;
 	case READY_MAX:
 		break;
 	}
@@ -189,13 +192,23 @@ accepts_ready_by(const struct worker *w, enum ready_by by)
 static void
 on_ready(struct worker *w, enum ready_by by)
 {
-	if (worker_serves(w))
-		return; /* several signs of one thing: the first that came counted */
+	if (worker_serves(w)) {
+		/* Several signs of one thing: the first that came counted. */
+		w->app->tells_ready |= by == READY_BY_LISTENING;
+		return;
+	}
 	if (w->state != WORKER_STARTING || !accepts_ready_by(w, by))
 		note_worker(w, NOTE_IGNORED, false, "said it was ready (%s) while %s: ignored",
 		    ready_by_to_string(by), worker_state_to_string(w->state));
 	else
 		become_ready(w, by);
+}
+
+/* Of a program of Node's that has no address here nobody knows whether it will ever listen. */
+static bool
+will_listen(const struct worker *w)
+{
+	return w->asked || w->app->tells_ready || w->generation->conf->listen_len > 0;
 }
 
 /* A program that says nothing is tested by a connection to its seat, which no client uses yet; where
@@ -205,10 +218,13 @@ static void
 await_ready(struct worker *w)
 {
 	const struct conf_app *conf = w->generation->conf;
-	bool testable = w->generation->steered && !w->generation->ring;
+	bool node = w->generation->node;
+	bool testable = w->generation->steered && !w->generation->ring && !node;
 
 	/* Who asks for a wait set says when it is ready: before it has one, it takes nothing. */
-	if (conf->ready == READY_AUTO && !testable && !w->generation->ring)
+	if (conf->ready == READY_AUTO && node && !will_listen(w))
+		worker_arm_ms(w, CORE_LISTEN_WAIT_MS);
+	else if (conf->ready == READY_AUTO && !testable && !node && !w->generation->ring)
 		worker_arm_ms(w, CORE_ALIVE_READY_MS);
 	else if (conf->ready == READY_DELAY)
 		worker_arm_ms(w, conf->ready_delay_ms);
@@ -285,10 +301,12 @@ on_start_deadline(struct worker *w)
 
 	switch (conf->ready) {
 	case READY_AUTO:
-		if (w->probing || w->generation->ring || timer_is_armed(&w->check))
+		if (w->probing || w->generation->ring || timer_is_armed(&w->check) ||
+		    (w->generation->node && will_listen(w)))
 			break;
 		note_worker(w, NOTE_READY_ASSUMED, false,
-		    "said nothing and is alive after %d ms: taken for ready", CORE_ALIVE_READY_MS);
+		    "said nothing and is alive after %d ms: taken for ready",
+		    w->generation->node ? CORE_LISTEN_WAIT_MS : CORE_ALIVE_READY_MS);
 		become_ready(w, READY_BY_TIME);
 		return;
 	case READY_DELAY:
@@ -303,13 +321,16 @@ on_start_deadline(struct worker *w)
 	case READY_NOTIFY:
 	case READY_CHANNEL:
 	case READY_FD:
+	case READY_LISTENING:
 	case READY_MAX:
 		break;
 	}
 	units_format_duration_ms(conf->ready_timeout_ms, limit, sizeof(limit));
 	text_format(text, "not ready within %s (ready = %s%s)", limit,
 	    conf_ready_to_string(conf->ready),
-	    conf->ready != READY_AUTO ? "" : ": it said nothing and took no connection");
+	    conf->ready != READY_AUTO ? ""
+	    : w->generation->node     ? ": it did not listen"
+	                              : ": it said nothing and took no connection");
 	fail_start(w, CAUSE_READY_TIMEOUT, text);
 }
 
@@ -635,6 +656,36 @@ on_ring(struct worker *w, unsigned neighbours)
 		action_push_worker(w, ACTION_RING_JOIN);
 }
 
+/* It called listen(), so it will say when it does. */
+static void
+on_asked(struct worker *w)
+{
+	const struct conf_app *conf = w->generation->conf;
+
+	if (w->cause != CAUSE_NONE || w->pid == 0)
+		return;
+	if (!w->asked && w->state == WORKER_STARTING && conf->ready == READY_AUTO)
+		worker_arm_ms(w, conf->ready_timeout_ms);
+	w->asked = true;
+	if (w->answered)
+		return;
+	w->answered = true;
+	action_push_worker(w, ACTION_ANSWER);
+}
+
+/* Whoever drains closes its channel as its last thing, if it is one of Node's: what keeps it alive then
+ * is no connection. */
+static void
+on_channel_closed(struct worker *w)
+{
+	w->mute = true;
+	if (worker_serves(w))
+		on_replace(w, CAUSE_CHANNEL, "closed its channel and lives on",
+		    CORE_CHANNEL_GRACE_MS * 1000ull);
+	else if (w->generation->node && w->state == WORKER_DRAINING && w->step == LEAVE_AGREED)
+		worker_arm_ms(w, CORE_CHANNEL_END_MS);
+}
+
 void
 worker_tell_leader(struct worker *w, bool leads)
 {
@@ -676,9 +727,7 @@ worker_on_event(struct worker *w, const struct event *ev)
 		on_replace(w, CAUSE_PROTOCOL, ev->text.reason, 0);
 		break;
 	case EVENT_CHANNEL_CLOSED:
-		if (worker_serves(w))
-			on_replace(w, CAUSE_CHANNEL, "closed its channel and lives on",
-			    CORE_CHANNEL_GRACE_MS * 1000ull);
+		on_channel_closed(w);
 		break;
 	case EVENT_EXTEND:
 		on_extend(w, ev->extend.us);
@@ -688,6 +737,9 @@ worker_on_event(struct worker *w, const struct event *ev)
 		break;
 	case EVENT_ALIVE:
 		stall_on_alive(w);
+		break;
+	case EVENT_ASKED:
+		on_asked(w);
 		break;
 	case EVENT_EMPTIED:
 		leave_on_emptied(w);
