@@ -108,6 +108,7 @@ make_target(struct loop *l, struct conf *conf, const struct conf_app *app, struc
 	    .launch = launch,
 	    .workers = workers,
 	    .steered = launch_is_steered(launch),
+	    .node = launch_is_node(launch),
 	};
 	return 0;
 }

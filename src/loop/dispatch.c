@@ -56,9 +56,9 @@ static void on_again(uv_timer_t *h);
 static const char *
 name_of(const struct launch *la, const struct listener *ls)
 {
-	for (size_t i = 0; i < la->app->listen_len; i++)
+	for (size_t i = 0; i < la->listeners_len; i++)
 		if (la->listeners[i] == ls)
-			return la->app->listen[i].name;
+			return la->listen[i]->name;
 	return NULL;
 }
 
@@ -243,7 +243,7 @@ make_doors(struct dispatch *d, const struct proc *p)
 	const struct worker *w = core_find_worker(d->loop->core, p->worker);
 	const struct launch *la = w ? w->generation->launch : NULL;
 
-	for (size_t i = 0; la && i < la->app->listen_len; i++)
+	for (size_t i = 0; la && i < la->listeners_len; i++)
 		if (la->listeners[i]->kind != LISTEN_UDP)
 			doors_need(d->doors, p->app, la->listeners[i]);
 }
@@ -268,7 +268,7 @@ is_wanted(void *arg, const char *app, const struct listener *ls, bool *ret_nonbl
 	const struct worker *w = p ? core_find_worker(d->loop->core, p->worker) : NULL;
 
 	if (w)
-		*ret_nonblocking = w->generation->conf->nonblocking == TRI_YES;
+		*ret_nonblocking = launch_is_nonblocking(w->generation->launch);
 	return w != NULL;
 }
 

@@ -97,7 +97,7 @@ find_who(const struct loop *l, const struct watched *w)
 	unsigned slot, seat;
 
 	DL_FOREACH (l->launches->all, la)
-		for (size_t i = 0; i < la->app->listen_len; i++)
+		for (size_t i = 0; i < la->listeners_len; i++)
 			if (la->listeners[i] == w->ls)
 				a = core_find_app(l->core, la->app->name);
 	if (!a)

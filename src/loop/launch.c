@@ -82,7 +82,10 @@ free_parts(struct launch *la)
 	for (size_t i = 0; i < la->files_len; i++)
 		mem_free(la->files[i].path);
 	mem_free(la->files);
+	while (la->listeners_len > la->app->listen_len)
+		conf_listen_free((struct conf_listen *)la->listen[--la->listeners_len]);
 	mem_free(la->listeners);
+	mem_free(la->listen);
 	environment_done(&la->env);
 	if (la->change_user)
 		cred_user_free(&la->user);
@@ -175,6 +178,19 @@ find_program(struct launch *la, bool run_as_root, struct err *e)
 	if (r < 0)
 		return err_set(e, r, "command = %s: %s", la->argv[0], strerror(-r));
 	return run_as_root ? check_owners(la, e) : 0;
+}
+
+/* What take = auto means for it. */
+static void
+resolve_take(struct launch *la)
+{
+	const char *name = strrchr(la->argv[0], '/');
+
+	name = name ? name + 1 : la->argv[0];
+	la->take = la->app->take;
+	if (la->take == TAKE_AUTO)
+		la->take = strcmp(name, "node") == 0 || strcmp(name, "nodejs") == 0 ? TAKE_NODE
+		                                                                    : TAKE_FDS;
 }
 
 static int
@@ -309,6 +325,8 @@ prepare(struct conf *conf, const struct conf_app *app, char *const *environ_from
 		else if (r == -EACCES || r == -EISDIR || r == -ENOEXEC)
 			*ret_code = 126;
 	}
+	if (r == 0)
+		resolve_take(la);
 	if (r == 0 && (r = remember_files(la)) < 0)
 		err_set(e, r, "out of memory");
 	for (size_t i = 0; i < app->env_len; i++) {

@@ -44,13 +44,23 @@ int launch_null_fd(const struct loop *l);
 /* Same files (device, inode, size, mtime) as when it was prepared? 1, or 0 and *ret_what. */
 int launch_verify(const struct launch *launch, const char **ret_what);
 
+/* What one worker has of its own. */
+struct launch_worker {
+	unsigned worker; /* its id */
+	unsigned slot, seat, generation;
+	unsigned workers; /* that its app shall have */
+	int out_fd, err_fd, channel_fd, ready_fd;
+	const char *notify_path;
+};
 /* Fills spec for one worker; strings live until the next call. fds 0..: /dev/null or the first
  * listener, out, err, listeners of the slot, channel, ready fd. */
-int launch_fill_spec(struct loop *l, struct launch *launch, unsigned slot, unsigned seat,
-    unsigned generation, unsigned workers, int out_fd, int err_fd, int channel_fd, int ready_fd, const char *notify_path,
+int launch_fill_spec(struct loop *l, struct launch *launch, const struct launch_worker *w,
     struct spawn_spec *ret);
-/* Whether the app's workers have seats: all TCP listeners are steered, and there is one. */
+/* Whether the app's workers have seats: all TCP listeners are steered, and there is one, or one may
+ * come (Node). */
 bool launch_is_steered(const struct launch *launch);
+/* Whether its workers speak the protocol of Node's cluster. */
+bool launch_is_node(const struct launch *launch);
 /* Descriptors of the master that are its listeners. */
 size_t launch_sockets(const struct launch *launch);
 /* A worker that may be any program gets that seat: its sockets block or not as configured (R13). */

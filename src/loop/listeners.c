@@ -172,8 +172,7 @@ listeners_done(struct listener_table *t)
 }
 
 static int
-make_spec(const struct conf_app *app, const struct conf_listen *conf, struct listen_spec *ret,
-    struct err *e)
+make_spec(const struct conf_listen *conf, bool nonblocking, struct listen_spec *ret, struct err *e)
 {
 	static const enum listen_type types[LISTEN_KIND_MAX] = {
 	    [LISTEN_TCP] = LISTEN_TYPE_TCP,
@@ -192,7 +191,7 @@ make_spec(const struct conf_app *app, const struct conf_listen *conf, struct lis
 	    .uid = (uid_t)-1,
 	    .gid = (gid_t)-1,
 	    .backlog = conf->backlog,
-	    .nonblocking = app && app->nonblocking == TRI_YES,
+	    .nonblocking = nonblocking,
 	};
 	if (conf->owner) {
 		r = cred_lookup(conf->owner, NULL, &owner);
@@ -298,6 +297,15 @@ shape_possible(struct listener_table *t, const struct conf_app *app, const struc
 	return t->why_shared ? LISTENER_ONE : LISTENER_STEERED;
 }
 
+bool
+listeners_may_steer(const struct listener_table *t, const struct conf_app *app, unsigned workers)
+{
+	const struct conf_listen any = {.kind = LISTEN_TCP};
+
+	return shape_asked(app, &any) == LISTENER_STEERED && steer_swap_is_safe(t->steer_cache) &&
+	       fits_limit(t, workers);
+}
+
 static bool
 is_v6only(int fd)
 {
@@ -350,7 +358,7 @@ open_sockets(struct listener_table *t, struct listener *ls, const struct conf_ap
 
 static int
 open_new(struct listener_table *t, const struct conf_app *app, const struct conf_listen *conf,
-    unsigned workers, struct listener **ret, struct err *e)
+    bool nonblocking, unsigned workers, struct listener **ret, struct err *e)
 {
 	enum listener_shape shape = shape_possible(t, app, conf, workers);
 	struct listener *ls = listener_new(t, conf->key, conf->kind);
@@ -359,7 +367,7 @@ open_new(struct listener_table *t, const struct conf_app *app, const struct conf
 
 	if (!ls)
 		return err_set(e, -ENOMEM, "out of memory");
-	r = make_spec(app, conf, &spec, e);
+	r = make_spec(conf, nonblocking, &spec, e);
 	if (r == 0 && conf->path && !(ls->path = mem_strdup(conf->path)))
 		r = err_set(e, -ENOMEM, "out of memory");
 	if (r < 0) {
@@ -396,7 +404,7 @@ check_unchanged(const struct listener *ls, const struct conf_app *app,
 	enum listener_shape asked = shape_asked(app, conf);
 	const char *what = NULL;
 	struct listen_spec spec;
-	int r = make_spec(app, conf, &spec, e);
+	int r = make_spec(conf, nonblocking, &spec, e);
 
 	if (r < 0)
 		return r;
@@ -418,18 +426,18 @@ check_unchanged(const struct listener *ls, const struct conf_app *app,
 
 int
 listener_get(struct listener_table *t, const struct conf_app *app, const struct conf_listen *conf,
-    unsigned workers, struct listener **ret, struct err *e)
+    bool nonblocking, unsigned workers, struct listener **ret, struct err *e)
 {
 	struct listener *ls;
 	int r;
 
 	HASH_FIND(hh, t->by_key, conf->key, strlen(conf->key), ls);
 	if (!ls) {
-		r = open_new(t, app, conf, workers, &ls, e);
+		r = open_new(t, app, conf, nonblocking, workers, &ls, e);
 		if (r < 0)
 			return r;
 	} else {
-		r = check_unchanged(ls, app, conf, e);
+		r = check_unchanged(ls, app, conf, nonblocking, e);
 		if (r == 0)
 			r = listener_grow(ls, conf, workers, e);
 		if (r < 0)
@@ -496,10 +504,9 @@ listener_grow(struct listener *ls, const struct conf_listen *conf, unsigned work
 	r = reserve(ls, ls->shape == LISTENER_STEERED ? 2 * workers : workers);
 	if (r < 0)
 		return err_set(e, r, "out of memory");
-	r = make_spec(NULL, conf, &spec, e);
+	r = make_spec(conf, ls->nonblocking, &spec, e);
 	if (r < 0)
 		return r;
-	spec.nonblocking = ls->nonblocking;
 	if (ls->shape == LISTENER_STEERED)
 		return grow_steered(ls, &spec, workers, e);
 	/* One opened alone is no member of a group yet; the kernel makes one when the next joins. */

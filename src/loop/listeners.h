@@ -88,7 +88,11 @@ void listeners_done(struct listener_table *t);
  * the seats 0 of the first `workers` slots. 0 or negative errno with text; nothing has changed
  * then. */
 int listener_get(struct listener_table *t, const struct conf_app *app,
-    const struct conf_listen *conf, unsigned workers, struct listener **ret, struct err *e);
+    const struct conf_listen *conf, bool nonblocking, unsigned workers, struct listener **ret,
+    struct err *e);
+/* Whether a TCP address that app opens later would be steered. */
+bool listeners_may_steer(
+    const struct listener_table *t, const struct conf_app *app, unsigned workers);
 void listener_put(struct listener_table *t, struct listener *ls);
 /* Per-slot listeners get more sockets, or lose those from `workers` on; steered ones get more and
  * keep them. Others: nothing. After growth a steered one is to be steered anew: its program does

@@ -58,7 +58,7 @@ seat_of(const struct lookout *o, const struct look *x)
 static size_t
 add_listeners(const struct launch *la, struct listener *ret[LOOKOUT_LISTENERS_MAX], size_t n)
 {
-	for (size_t i = 0; i < la->app->listen_len && n < LOOKOUT_LISTENERS_MAX; i++) {
+	for (size_t i = 0; i < la->listeners_len && n < LOOKOUT_LISTENERS_MAX; i++) {
 		struct listener *ls = la->listeners[i];
 		size_t k = 0;
 

@@ -175,6 +175,8 @@ perform(struct loop *l, const struct action *a)
 		if (p)
 			channel_send_drain(p->channel, a->drain.deadline_ms);
 		break;
+	case ACTION_ANSWER:
+		break;
 	case ACTION_PING:
 		p = procs_find(l, a->worker);
 		if (p)

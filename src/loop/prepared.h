@@ -38,7 +38,13 @@ struct launch {
 	cpu_set_t cpus;			/* cpu_affinity: the list, or what auto deals out */
 	struct launch_file *files;
 	size_t files_len;
-	struct listener **listeners;	/* app->listen_len of them */
+	enum conf_take take;		/* never TAKE_AUTO */
+	bool may_steer;			/* NODE: an address that is opened later will be steered */
+	/* What its workers serve: first what the configuration names (app->listen_len), then what
+	 * they asked for themselves (NODE). At most CONF_LISTENERS_MAX. */
+	const struct conf_listen **listen;
+	struct listener **listeners;
+	size_t listeners_len;
 	struct launch *prev, *next;
 };
 
@@ -70,5 +76,14 @@ int launch_get_listeners(struct loop *l, struct launch *la, unsigned workers, st
 /* Guarded, and their programs know all members: once la is among the launches. */
 void launch_settle_listeners(struct loop *l, const struct launch *la);
 void launch_put_listeners(struct loop *l, const struct launch *la);
+/* Whether sockets are non-blocking when a worker gets them. */
+bool launch_is_nonblocking(const struct launch *la);
+/* One more, as a worker asked for; conf is copied. The listener that la has by that address already, or
+ * one that is opened now, in the shape of the app's, guarded and steered. 0 or negative errno with
+ * text: -EADDRINUSE, -EACCES, -EADDRNOTAVAIL..., -EMFILE beyond CONF_LISTENERS_MAX. */
+int launch_add_listener(struct loop *l, struct launch *la, const struct conf_listen *conf,
+    struct listener **ret, struct err *e);
+/* Nobody asks for it any more: closed, unless another launch names it. Only those that were added. */
+void launch_drop_listener(struct loop *l, struct launch *la, struct listener *ls);
 
 #endif

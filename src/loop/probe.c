@@ -85,7 +85,7 @@ take_aim(const struct probe *p, struct aim *ret)
 	if (!w || w->pid == 0 || !la)
 		return false;
 	*ret = (struct aim){.worker = w, .conf = w->generation->conf};
-	for (size_t i = 0; i < la->app->listen_len && !ret->listener; i++)
+	for (size_t i = 0; i < la->listeners_len && !ret->listener; i++)
 		if (la->listeners[i]->kind == LISTEN_TCP &&
 		    la->listeners[i]->shape == LISTENER_STEERED)
 			ret->listener = la->listeners[i];

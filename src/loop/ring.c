@@ -110,10 +110,10 @@ ring_give(struct loop *l, const struct action *a)
 	who.seat = w->seat;
 	who.neighbours = a->ring.neighbours;
 	who.own_slot_only = la->app->balance == BALANCE_STICKY;
-	for (size_t i = 0; i < la->app->listen_len; i++)
-		if (la->app->listen[i].kind != LISTEN_UDP)
+	for (size_t i = 0; i < la->listeners_len; i++)
+		if (la->listen[i]->kind != LISTEN_UDP)
 			sources[who.sources_len++] =
-			    (struct waitset_source){la->listeners[i], la->app->listen[i].name};
+			    (struct waitset_source){la->listeners[i], la->listen[i]->name};
 	complain(l, a, waitset_give(r->group, &who, width_of(l, a->app)));
 }
 
@@ -153,7 +153,7 @@ settle_shared(struct loop *l, const struct action *a, const struct ring *r)
 	const struct app *app = core_find_app(l->core, a->app);
 	const struct launch *la = a->launch;
 
-	for (size_t i = 0; app && app->alive == 0 && i < la->app->listen_len; i++)
+	for (size_t i = 0; app && app->alive == 0 && i < la->listeners_len; i++)
 		if (la->listeners[i]->shape == LISTENER_ONE &&
 		    !(r && waitset_uses(r->group, la->listeners[i])))
 			listener_assert_mode(la->listeners[i], 0, 0);

@@ -15,7 +15,7 @@
 #include "loop/prepared.h"
 
 #define LISTEN_PID_ROOM 11 /* digits of a pid and the terminator */
-#define WORKER_VARS     16 /* variables that tell workers of a generation apart */
+#define WORKER_VARS     24 /* variables that tell workers of a generation apart */
 
 void
 scratch_reset(struct scratch *s)
@@ -49,22 +49,23 @@ fill_argv(struct scratch *s, const struct launch *la, unsigned slot, unsigned ge
 	return 0;
 }
 
-/* balance = dispatch: connections come over the channel, what has none comes as ever. */
+/* balance = dispatch: connections come over the channel, what has none comes as ever. Programs of
+ * Node's ask for all. */
 static bool
 is_inherited(const struct launch *la, size_t listener)
 {
-	return la->app->balance != BALANCE_DISPATCH ||
-	       la->app->listen[listener].kind == LISTEN_UDP;
+	if (la->take == TAKE_NODE)
+		return false;
+	return la->app->balance != BALANCE_DISPATCH || la->listen[listener]->kind == LISTEN_UDP;
 }
 
 /* 0..2, the slot's listeners, the channel, the descriptor for readiness; a gap before the last
  * one is filled with /dev/null. Returns the number of the channel. */
 static int
-fill_fds(struct launch_table *t, const struct launch *la, unsigned slot, unsigned seat,
-    const int given[4], int *ret_len)
+fill_fds(struct launch_table *t, const struct launch *la, const struct launch_worker *w, int *ret_len)
 {
-	size_t listeners = la->app->listen_len;
-	int wanted = given[3] >= 0 ? la->app->ready_fd : -1;
+	size_t listeners = la->listeners_len;
+	int wanted = w->ready_fd >= 0 ? la->app->ready_fd : -1;
 	int channel, n = 3;
 	int *fds;
 
@@ -73,19 +74,20 @@ fill_fds(struct launch_table *t, const struct launch *la, unsigned slot, unsigne
 	if (!fds)
 		return -ENOMEM;
 	fds[0] = t->null_fd;
-	if (la->app->take == TAKE_STDIN && listeners > 0)
-		fds[0] = listener_fd(la->listeners[0], slot, seat);
-	fds[1] = given[0];
-	fds[2] = given[1];
+	if (la->take == TAKE_STDIN && listeners > 0)
+		fds[0] = listener_fd(la->listeners[0], w->slot, w->seat);
+	fds[1] = w->out_fd;
+	fds[2] = w->err_fd;
 	for (size_t i = 0; i < listeners; i++)
 		if (is_inherited(la, i))
-			fds[n++] = listener_fd(la->listeners[i], slot, seat);
-	if (n == wanted)
-		fds[n++] = given[3];
+			fds[n++] = listener_fd(la->listeners[i], w->slot, w->seat);
+	/* Node closes a low descriptor at its own exec, and no other. */
+	if (n == wanted && la->take != TAKE_NODE)
+		fds[n++] = w->ready_fd;
 	channel = n;
-	fds[n++] = given[2];
+	fds[n++] = w->channel_fd;
 	while (wanted >= n)
-		fds[n] = n == wanted ? given[3] : t->null_fd, n++;
+		fds[n] = n == wanted ? w->ready_fd : t->null_fd, n++;
 	*ret_len = n;
 	return channel;
 }
@@ -120,14 +122,17 @@ add_listener_vars(struct scratch *s, const struct launch *la)
 	uint16_t port = 0;
 	size_t n = 0;
 
-	for (size_t i = 0; i < la->app->listen_len; i++) {
+	for (size_t i = 0; i < la->listeners_len; i++) {
 		if (is_inherited(la, i))
-			str_addf(&names, "%s%s", n++ > 0 ? ":" : "", la->app->listen[i].name);
-		if (port == 0 && la->app->listen[i].kind == LISTEN_TCP)
+			str_addf(&names, "%s%s", n++ > 0 ? ":" : "", la->listen[i]->name);
+		if (port == 0 && la->listen[i]->kind == LISTEN_TCP)
 			port = la->listeners[i]->port;
 	}
-	add_var(s, 0, "LISTEN_FDS=%zu", n);
-	add_var(s, 0, "LISTEN_FDNAMES=%s", str_text(&names));
+	if (la->take != TAKE_NODE) {
+		add_var(s, LISTEN_PID_ROOM, "LISTEN_PID="); /* the first: see launch_fill_spec() */
+		add_var(s, 0, "LISTEN_FDS=%zu", n);
+		add_var(s, 0, "LISTEN_FDNAMES=%s", str_text(&names));
+	}
 	str_free(&names);
 	if (port != 0 && !la->own_port)
 		add_var(s, 0, "PORT=%u", (unsigned)port);
@@ -189,6 +194,33 @@ fill_envp(struct scratch *s, const struct launch *la)
 	return 0;
 }
 
+static void
+add_brood_vars(struct scratch *s, const struct launch *la, const struct launch_worker *w, int channel)
+{
+	add_var(s, 0, "BROOD_APP=%s", la->app->name);
+	add_var(s, 0, "BROOD_SLOT=%u", w->slot);
+	add_var(s, 0, "BROOD_WORKERS=%u", w->workers);
+	add_var(s, 0, "BROOD_GENERATION=%u", w->generation);
+	add_var(s, 0, "BROOD_CHANNEL_FD=%d", channel);
+	if (la->app->balance == BALANCE_DISPATCH)
+		add_var(s, 0, "BROOD_DISPATCH=1");
+	if (!la->own_instance)
+		add_var(s, 0, "NODE_APP_INSTANCE=%u", w->slot);
+	if (w->notify_path)
+		add_var(s, 0, "NOTIFY_SOCKET=%s", w->notify_path);
+}
+
+/* Node's own primary says it so. The id is never used again, as there. */
+static void
+add_node_vars(struct scratch *s, const struct launch *la, unsigned worker, int channel)
+{
+	if (la->take != TAKE_NODE)
+		return;
+	add_var(s, 0, "NODE_CHANNEL_FD=%d", channel);
+	add_var(s, 0, "NODE_CHANNEL_SERIALIZATION_MODE=json");
+	add_var(s, 0, "NODE_UNIQUE_ID=%u", worker);
+}
+
 static cpu_set_t
 pick_cpus(const struct launch *la, unsigned slot)
 {
@@ -233,47 +265,35 @@ fill_limits(const struct loop *l, const struct launch *la, unsigned slot, struct
 }
 
 int
-launch_fill_spec(struct loop *l, struct launch *la, unsigned slot, unsigned seat,
-    unsigned generation, unsigned workers, int out_fd, int err_fd, int channel_fd, int ready_fd, const char *notify_path,
-    struct spawn_spec *ret)
+launch_fill_spec(struct loop *l, struct launch *la, const struct launch_worker *w, struct spawn_spec *ret)
 {
-	const int given[4] = {out_fd, err_fd, channel_fd, ready_fd};
 	struct scratch *s = &l->launches->scratch;
 	struct spawn_spec spec = {0};
 	int channel, r;
 
 	scratch_reset(s);
-	channel = fill_fds(l->launches, la, slot, seat, given, &spec.fds_len);
+	channel = fill_fds(l->launches, la, w, &spec.fds_len);
 	if (channel < 0)
 		return channel;
-	r = fill_argv(s, la, slot, generation);
+	r = fill_argv(s, la, w->slot, w->generation);
 	if (r < 0)
 		return r;
 	s->own_vars = mem_calloc(WORKER_VARS + la->app->env_len, sizeof(*s->own_vars));
 	if (!s->own_vars)
 		return -ENOMEM;
-	add_var(s, LISTEN_PID_ROOM, "LISTEN_PID=");
 	add_listener_vars(s, la);
-	add_var(s, 0, "BROOD_APP=%s", la->app->name);
-	add_var(s, 0, "BROOD_SLOT=%u", slot);
-	add_var(s, 0, "BROOD_WORKERS=%u", workers);
-	add_var(s, 0, "BROOD_GENERATION=%u", generation);
-	add_var(s, 0, "BROOD_CHANNEL_FD=%d", channel);
-	if (la->app->balance == BALANCE_DISPATCH)
-		add_var(s, 0, "BROOD_DISPATCH=1");
-	if (!la->own_instance)
-		add_var(s, 0, "NODE_APP_INSTANCE=%u", slot);
-	if (notify_path)
-		add_var(s, 0, "NOTIFY_SOCKET=%s", notify_path);
-	add_expanded_vars(s, la, slot, generation);
+	add_brood_vars(s, la, w, channel);
+	add_node_vars(s, la, w->worker, channel);
+	add_expanded_vars(s, la, w->slot, w->generation);
 	r = fill_envp(s, la);
 	if (r < 0)
 		return r;
-	fill_limits(l, la, slot, &spec);
+	fill_limits(l, la, w->slot, &spec);
 	spec.path = la->program;
 	spec.argv = s->argv;
 	spec.envp = s->envp;
-	spec.listen_pid = s->own_vars[0] + strlen("LISTEN_PID=");
+	if (la->take != TAKE_NODE)
+		spec.listen_pid = s->own_vars[0] + strlen("LISTEN_PID=");
 	spec.directory = la->directory;
 	spec.fds = s->fds;
 	*ret = spec;

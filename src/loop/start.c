@@ -195,6 +195,7 @@ prepare(struct loop *l, struct proc *p, const struct start_request *q, struct en
     struct spawn_spec *spec, const char **ret_what)
 {
 	const struct conf_app *conf = launch_conf(q->launch);
+	struct launch_worker worker;
 	int channel, notify, line, r;
 
 	r = open_ends(l, p, q, x, ret_what);
@@ -203,8 +204,19 @@ prepare(struct loop *l, struct proc *p, const struct start_request *q, struct en
 	if (q->alone)
 		launch_assert_modes(q->launch, q->slot, q->seat);
 	*ret_what = "environment";
-	r = launch_fill_spec(l, q->launch, q->slot, q->seat, q->generation, workers_of(l, q->app),
-	    x->worker_out, x->worker_err, x->channel[1], x->line[1], p->notify_path, spec);
+	worker = (struct launch_worker){
+	    .worker = q->worker,
+	    .slot = q->slot,
+	    .seat = q->seat,
+	    .generation = q->generation,
+	    .workers = workers_of(l, q->app),
+	    .out_fd = x->worker_out,
+	    .err_fd = x->worker_err,
+	    .channel_fd = x->channel[1],
+	    .ready_fd = x->line[1],
+	    .notify_path = p->notify_path,
+	};
+	r = launch_fill_spec(l, q->launch, &worker, spec);
 	if (r < 0)
 		return r;
 	note_channel(p, spec, x->channel[1]);

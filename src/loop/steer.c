@@ -15,7 +15,7 @@
 static bool
 names(const struct launch *la, const struct listener *ls)
 {
-	for (size_t i = 0; la && i < la->app->listen_len; i++)
+	for (size_t i = 0; la && i < la->listeners_len; i++)
 		if (la->listeners[i] == ls)
 			return true;
 	return false;

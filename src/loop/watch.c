@@ -139,7 +139,7 @@ listeners_len(const struct worker *w)
 {
 	const struct launch *la = w->generation->launch;
 
-	return la->app->listen_len;
+	return la->listeners_len;
 }
 
 /* Once is enough to know that they can't be told here. */
@@ -296,7 +296,7 @@ look_whether_quiet(struct watch *x, const struct worker *w)
 	size_t len = 0;
 	int busy;
 
-	for (size_t i = 0; i < la->app->listen_len; i++)
+	for (size_t i = 0; i < la->listeners_len; i++)
 		if (is_tcp(la->listeners[i]))
 			ports[len++] = la->listeners[i]->port;
 	busy = len > 0 ? quiet_look(&x->quiet, w->pid, ports, len, &cost_us) : 0;

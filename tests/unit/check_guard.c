@@ -79,7 +79,7 @@ open_listener(enum conf_balance balance)
 {
 	conf.balance = balance;
 	ck_assert_int_eq(setenv("BROOD_STEER_SWAP", "yes", 1), 0);
-	ck_assert_msg(listener_get(&table.listeners, &conf, &address, SLOTS, &ls, &e) == 0, "%s",
+	ck_assert_msg(listener_get(&table.listeners, &conf, &address, false, SLOTS, &ls, &e) == 0, "%s",
 	    e.text);
 	both[0][0] = ls;
 	launches[0].app = &conf;

@@ -54,7 +54,7 @@ get(unsigned workers)
 {
 	struct listener *ls = NULL;
 
-	ck_assert_msg(listener_get(&table, &app, &address, workers, &ls, &e) == 0, "%s", e.text);
+	ck_assert_msg(listener_get(&table, &app, &address, app.nonblocking == TRI_YES, workers, &ls, &e) == 0, "%s", e.text);
 	return ls;
 }
 
@@ -118,10 +118,10 @@ START_TEST(another_balance_or_blocking_mode_is_refused_while_open)
 	struct listener *ls = get(2), *again = NULL;
 
 	app.balance = BALANCE_KERNEL;
-	ck_assert_int_eq(listener_get(&table, &app, &address, 2, &again, &e), -EINVAL);
+	ck_assert_int_eq(listener_get(&table, &app, &address, app.nonblocking == TRI_YES, 2, &again, &e), -EINVAL);
 	app.balance = BALANCE_SHARED;
 	app.nonblocking = TRI_YES;
-	ck_assert_int_eq(listener_get(&table, &app, &address, 2, &again, &e), -EINVAL);
+	ck_assert_int_eq(listener_get(&table, &app, &address, app.nonblocking == TRI_YES, 2, &again, &e), -EINVAL);
 	ck_assert_ptr_null(again);
 	ck_assert_uint_eq(ls->refs, 1);
 }
@@ -611,7 +611,7 @@ START_TEST(N1_a_stranger_who_shares_his_port_is_refused)
 	address.port = ntohs(sin.sin_port);
 	app.balance = BALANCE_EVEN;
 	ck_assert_int_eq(setenv("BROOD_STEER_SWAP", "yes", 1), 0);
-	ck_assert_int_eq(listener_get(&table, &app, &address, 4, &ls, &e), -EADDRINUSE);
+	ck_assert_int_eq(listener_get(&table, &app, &address, app.nonblocking == TRI_YES, 4, &ls, &e), -EADDRINUSE);
 	ck_assert_ptr_null(ls);
 	ck_assert_ptr_null(table.by_key);
 	fd_close(&fd);
@@ -630,9 +630,9 @@ START_TEST(steered_kinds_follow_each_other_and_nothing_else_does)
 	ck_assert_ptr_eq(get(3), ls);
 	ck_assert_uint_eq(listener_slots(ls), 3);
 	app.balance = BALANCE_SHARED;
-	ck_assert_int_eq(listener_get(&table, &app, &address, 2, &again, &e), -EINVAL);
+	ck_assert_int_eq(listener_get(&table, &app, &address, app.nonblocking == TRI_YES, 2, &again, &e), -EINVAL);
 	app.balance = BALANCE_KERNEL;
-	ck_assert_int_eq(listener_get(&table, &app, &address, 2, &again, &e), -EINVAL);
+	ck_assert_int_eq(listener_get(&table, &app, &address, app.nonblocking == TRI_YES, 2, &again, &e), -EINVAL);
 	ck_assert_ptr_null(again);
 }
 END_TEST
@@ -691,9 +691,9 @@ START_TEST(an_app_is_steered_with_all_addresses_or_none)
 	app.listen_len = 2;
 	app.balance = BALANCE_EVEN;
 	ck_assert_int_eq(setenv("BROOD_STEER_SWAP", "yes", 1), 0);
-	ck_assert_int_eq(listener_get(&table, &app, &both[0], 4, &other, &e), 0);
+	ck_assert_int_eq(listener_get(&table, &app, &both[0], app.nonblocking == TRI_YES, 4, &other, &e), 0);
 	ck_assert_int_eq(other->shape, LISTENER_ONE);
-	ck_assert_int_eq(listener_get(&table, &app, &both[1], 4, &inherited, &e), 0);
+	ck_assert_int_eq(listener_get(&table, &app, &both[1], app.nonblocking == TRI_YES, 4, &inherited, &e), 0);
 	ck_assert_int_eq(inherited->shape, LISTENER_ONE);
 	ck_assert_ptr_null(table.why_shared);
 }
