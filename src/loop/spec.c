@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "loop/launch.h"
+#include "loop/libexec.h"
 #include "loop/loop.h"
 #include "loop/prepared.h"
 
@@ -170,6 +171,57 @@ add_expanded_vars(struct scratch *s, const struct launch *la, unsigned slot, uns
 	}
 }
 
+/* The variable of that name (as far as its =) that is made for the worker. */
+static char **
+find_own(const struct scratch *s, const char *var)
+{
+	size_t len = strcspn(var, "=");
+
+	for (size_t i = 0; i < s->own_vars_len; i++)
+		if (s->own_vars[i] && strncmp(s->own_vars[i], var, len) == 0 &&
+		    s->own_vars[i][len] == '=')
+			return &s->own_vars[i];
+	return NULL;
+}
+
+/* A list of which the configuration may have a part: ours comes before or after that. */
+static void
+add_to_list(struct scratch *s, const struct launch *la, const char *name, const char *before,
+    const char *separator, const char *after)
+{
+	char **own = find_own(s, name), *old = own ? *own : NULL;
+	const char *theirs = old ? old + strlen(name) + 1 : environment_get(&la->env, name);
+
+	add_var(s, 0, "%s=%s%s%s%s", name, before, theirs ? theirs : "",
+	    theirs && theirs[0] ? separator : "", after);
+	if (!own)
+		return;
+	*own = s->own_vars[--s->own_vars_len];
+	mem_free(old);
+}
+
+/* What drains keep-alive connections: a word of NODE_OPTIONS, in the quotes that Node takes. */
+static void
+add_preload(struct scratch *s, const struct launch *la)
+{
+	struct str path = {0}, word = {0};
+
+	if (la->take != TAKE_NODE || !la->app->node_preload)
+		return;
+	str_add(&word, "--require=\"");
+	for (const char *c = launch_libexec("node-preload.cjs", &path); *c; c++) {
+		if (*c == '"' || *c == '\\')
+			str_add_char(&word, '\\');
+		str_add_char(&word, *c);
+	}
+	str_add_char(&word, '"');
+	add_to_list(s, la, "NODE_OPTIONS", "", " ", str_text(&word));
+	if (str_failed(&path) || str_failed(&word))
+		s->own_vars[s->own_vars_len++] = NULL; /* shows as a failure */
+	str_free(&path);
+	str_free(&word);
+}
+
 static int
 fill_envp(struct scratch *s, const struct launch *la)
 {
@@ -183,14 +235,9 @@ fill_envp(struct scratch *s, const struct launch *la)
 			return -ENOMEM;
 		s->envp[n++] = s->own_vars[i];
 	}
-	for (size_t i = 0; i < la->env.len; i++) {
-		bool overruled =
-		    (strncmp(la->env.vars[i], "PORT=", 5) == 0 && !la->own_port) ||
-		    (strncmp(la->env.vars[i], "NODE_APP_INSTANCE=", 18) == 0 && !la->own_instance);
-
-		if (!overruled && !needs_expansion(la, la->env.vars[i]))
+	for (size_t i = 0; i < la->env.len; i++)
+		if (!find_own(s, la->env.vars[i]))
 			s->envp[n++] = la->env.vars[i];
-	}
 	return 0;
 }
 
@@ -285,6 +332,7 @@ launch_fill_spec(struct loop *l, struct launch *la, const struct launch_worker *
 	add_brood_vars(s, la, w, channel);
 	add_node_vars(s, la, w->worker, channel);
 	add_expanded_vars(s, la, w->slot, w->generation);
+	add_preload(s, la);
 	r = fill_envp(s, la);
 	if (r < 0)
 		return r;
