@@ -4,10 +4,35 @@ EXTRA_DIST += \
 	contrib/recipes/asyncio/app.py \
 	contrib/recipes/asyncio/brood.conf \
 	contrib/recipes/asyncio/brood_asyncio.py \
+	contrib/recipes/express/app.js \
+	contrib/recipes/express/brood.conf \
+	contrib/recipes/express/package-lock.json \
+	contrib/recipes/express/package.json \
+	contrib/recipes/fastify/app.js \
+	contrib/recipes/fastify/brood.conf \
+	contrib/recipes/fastify/package-lock.json \
+	contrib/recipes/fastify/package.json \
 	contrib/recipes/go/brood.conf \
 	contrib/recipes/go/brood.go \
 	contrib/recipes/go/go.mod \
-	contrib/recipes/go/main.go
+	contrib/recipes/go/main.go \
+	contrib/recipes/socketio/app.js \
+	contrib/recipes/socketio/brood.conf \
+	contrib/recipes/socketio/index.html \
+	contrib/recipes/socketio/package-lock.json \
+	contrib/recipes/socketio/package.json \
+	contrib/recipes/socketio/test/chat.js \
+	contrib/recipes/ssr/app.js \
+	contrib/recipes/ssr/assets/fill.js \
+	contrib/recipes/ssr/assets/style.css \
+	contrib/recipes/ssr/brood.conf \
+	contrib/recipes/ssr/lib/assets.js \
+	contrib/recipes/ssr/lib/data.js \
+	contrib/recipes/ssr/lib/render.js \
+	contrib/recipes/ssr/package.json \
+	contrib/recipes/ssr/pages/index.js \
+	contrib/recipes/ssr/pages/item.js \
+	contrib/recipes/ssr/pages/missing.js
 
 pkgconfig_DATA = contrib/brood.pc
 
