@@ -7,32 +7,8 @@
 #include <string.h>
 
 #include "base/str.h"
+#include "ipc/jsontext.h"
 #include "ipc/msg.h"
-
-static void
-add_json_string(struct str *out, const char *text, size_t len)
-{
-	str_add_char(out, '"');
-	while (len > 0) {
-		size_t plain = 0;
-
-		while (plain < len && text[plain] != '"' && text[plain] != '\\' &&
-		       (unsigned char)text[plain] >= 0x20)
-			plain++;
-		str_add_n(out, text, plain);
-		if (plain == len)
-			break;
-		if (text[plain] == '\n')
-			str_add(out, "\\n");
-		else if ((unsigned char)text[plain] < 0x20)
-			str_addf(out, "\\u%04x", (unsigned char)text[plain]);
-		else
-			str_addf(out, "\\%c", text[plain]);
-		text += plain + 1;
-		len -= plain + 1;
-	}
-	str_add_char(out, '"');
-}
 
 static void
 add_json_integer(struct str *out, json_int_t n)
@@ -83,7 +59,7 @@ add_tree(struct str *out, const json_t *v)
 			const char *key = json_object_iter_key(it);
 
 			str_add(out, comma);
-			add_json_string(out, key, strlen(key));
+			json_text_add_string(out, key, strlen(key));
 			str_add_char(out, ':');
 			add_tree(out, json_object_iter_value(it));
 			comma = ",";
@@ -99,7 +75,7 @@ add_tree(struct str *out, const json_t *v)
 		str_add_char(out, ']');
 		break;
 	case JSON_STRING:
-		add_json_string(out, json_string_value(v), json_string_length(v));
+		json_text_add_string(out, json_string_value(v), json_string_length(v));
 		break;
 	case JSON_INTEGER:
 		add_json_integer(out, json_integer_value(v));
@@ -202,7 +178,7 @@ msg_add_ring(struct str *out, const char *const *names, size_t n, const unsigned
 	str_addf(out, "{\"brood\":\"ring\",%s\"listeners\":[", more ? "\"more\":true," : "");
 	for (size_t i = 0; i < n; i++) {
 		str_add(out, i > 0 ? "," : "");
-		add_json_string(out, names[i], strlen(names[i]));
+		json_text_add_string(out, names[i], strlen(names[i]));
 	}
 	str_add(out, "],\"own\":[");
 	for (size_t i = 0; i < own_len; i++)
@@ -217,7 +193,7 @@ msg_add_connection(struct str *out, const char *listener)
 	size_t begin = out->len;
 
 	str_add(out, "{\"brood\":\"connection\",\"listener\":");
-	add_json_string(out, listener, strlen(listener));
+	json_text_add_string(out, listener, strlen(listener));
 	str_add_char(out, '}');
 	end_line(out, begin, true);
 }

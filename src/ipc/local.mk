@@ -3,9 +3,13 @@ src_ipc_libipc_la_SOURCES = \
 	src/ipc/encode.c \
 	src/ipc/frame.c \
 	src/ipc/frame.h \
+	src/ipc/jsontext.c \
+	src/ipc/jsontext.h \
 	src/ipc/lines.c \
 	src/ipc/lines.h \
 	src/ipc/msg.c \
 	src/ipc/msg.h \
+	src/ipc/node.c \
+	src/ipc/node.h \
 	src/ipc/outq.c \
 	src/ipc/outq.h
