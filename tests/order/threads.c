@@ -21,11 +21,19 @@ on_exit_say(
 
 static char *const words[] = {"one", "two", "three"};
 
+static void
+end_of_thread(struct brood_port *parent, struct brood_message *m, void *arg)
+{
+	(void)m;
+	(void)arg;
+	brood_port_close(parent);
+}
+
 static int
 say_words(struct brood_loop *loop, struct brood_port *parent, void *arg)
 {
 	(void)loop;
-	(void)arg;
+	brood_port_listen(parent, end_of_thread, arg);
 	for (int i = 0; i < 3; i++)
 		(void)brood_port_send(parent, words[i], strlen(words[i]));
 	return 0;
@@ -55,6 +63,8 @@ on_word(struct brood_port *port, struct brood_message *m, void *arg)
 	(void)brood_microtask(loop, say_microtask, word);
 	(void)brood_next_tick(loop, say_tick, word);
 	sayf("message %s", m->data);
+	if (*heard == 3)
+		(void)brood_port_send(port, "thanks", 6);
 }
 
 void
