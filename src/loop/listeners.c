@@ -399,7 +399,7 @@ open_new(struct listener_table *t, const struct conf_app *app, const struct conf
 
 static int
 check_unchanged(const struct listener *ls, const struct conf_app *app,
-    const struct conf_listen *conf, struct err *e)
+    const struct conf_listen *conf, bool nonblocking, struct err *e)
 {
 	enum listener_shape asked = shape_asked(app, conf);
 	const char *what = NULL;
