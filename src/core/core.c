@@ -463,6 +463,7 @@ take_event(struct core *c, const struct event *ev)
 	case EVENT_EXTEND:
 	case EVENT_RING:
 	case EVENT_ALIVE:
+	case EVENT_ASKED:
 	case EVENT_EMPTIED:
 	case EVENT_QUIET:
 	case EVENT_PROBED:
