@@ -9,6 +9,7 @@ tests_bench_plain_worker_SOURCES = tests/bench/plain_worker.c tests/bench/block.
 tests_bench_take_worker_SOURCES = tests/bench/take_worker.c tests/bench/block.h
 TESTS += tests/bench/load.tap
 EXTRA_DIST += tests/bench/load.tap tests/bench/run tests/bench/stall tests/bench/runtime \
+	tests/bench/nodes tests/bench/node/app.cjs tests/bench/node/primary.cjs \
 	tests/bench/exercise.py tests/bench/idle.py tests/bench/sleepers.go tests/bench/turns.cjs \
 	tests/soak/run tests/lib/cluster.bash
 
@@ -32,4 +33,9 @@ bench-stall: all $(check_PROGRAMS)
 	top_srcdir=$(abs_top_srcdir) top_builddir=$(abs_top_builddir) \
 		$(abs_top_srcdir)/tests/bench/stall $(BENCH_FLAGS)
 
-.PHONY: soak bench bench-runtime bench-stall
+# An Express app beside Node's own primary and PM2.
+bench-nodes: all $(check_PROGRAMS)
+	top_srcdir=$(abs_top_srcdir) top_builddir=$(abs_top_builddir) \
+		$(abs_top_srcdir)/tests/bench/nodes $(BENCH_FLAGS)
+
+.PHONY: soak bench bench-nodes bench-runtime bench-stall
