@@ -100,7 +100,7 @@ static const struct {
     {"*:80?backlog=0", "backlog=0: write a number from 1 to 65535"},
     {"*:80?backlog=1x", "backlog=1x: write a number"},
     {"*:80?baklog=1", "unknown option baklog; did you mean backlog?"},
-    {"*:80?at=3000", "unknown option at; did you mean as?"},
+    {"*:80?at=3000", "unknown option at; there are backlog"},
     {"*:80?colour=red", "unknown option colour; there are backlog, name, as, mode, owner and group"},
     {"*:80?as=0", "as=0: write the port that the program asks for"},
     {"*:80?as=65536", "as=65536: write the port"},

@@ -84,6 +84,7 @@ open_listener(enum conf_balance balance)
 	both[0][0] = ls;
 	launches[0].app = &conf;
 	launches[0].listeners = both[0];
+	launches[0].listeners_len = 1;
 	DL_APPEND(table.all, &launches[0]);
 	guard_add(&loop, ls);
 }
