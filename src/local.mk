@@ -13,6 +13,7 @@ include src/runtime/local.mk
 include src/http/local.mk
 include src/worker/local.mk
 include src/hello/local.mk
+include src/node/local.mk
 
 # The libraries of each room with all that it stands on; a test takes one of these as its LDADD.
 BASE_LIBS = src/base/libbase.la
