@@ -98,6 +98,9 @@ struct worker {
 	bool probing; /* ACTION_PROBE is out and not answered */
 	unsigned probe_failures; /* in a row */
 	bool pinged; /* and has not answered */
+	bool keeps_time; /* it says by itself that it is alive (WATCHDOG=1), and is not pinged */
+	uint64_t alive_us; /* when it last said so, or began to serve */
+	uint64_t interval_us; /* in which it says so; 0 = nobody waits for it */
 	bool written_off; /* survived KILL for CORE_KILL_WAIT_MS */
 	int operator_signal; /* last signal sent on an operator's word */
 	int exec_error; /* EVENT_EXEC_FAILED: errno, else 0 */
@@ -105,7 +108,7 @@ struct worker {
 	char replace_reason[ACTION_TEXT_MAX];
 	struct timer timer; /* what it means depends on state and step */
 	struct timer check; /* STARTING: time for a test; READY: next ping; STALLED: the watchdog's
-			     * patience ends */
+			     * patience ends; both: it should have said that it is alive */
 	struct timer probe; /* READY: next health probe */
 	struct worker *next_leaving; /* in slot->leaving */
 	UT_hash_handle by_id;

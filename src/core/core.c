@@ -359,6 +359,7 @@ forgive_standstill(struct core *c)
 	if (!first || first->due_us + CORE_LATE_MS * 1000ull >= c->now_us)
 		return;
 	timer_heap_shift(&c->timers, gap_us);
+	stall_forgive(c, gap_us);
 	act = action_push(c, ACTION_NOTE);
 	act->note.kind = NOTE_LATE;
 	act->note.bad = true;
@@ -463,6 +464,8 @@ take_event(struct core *c, const struct event *ev)
 	case EVENT_EXTEND:
 	case EVENT_RING:
 	case EVENT_ALIVE:
+	case EVENT_INTERVAL:
+	case EVENT_TRIGGER:
 	case EVENT_ASKED:
 	case EVENT_EMPTIED:
 	case EVENT_QUIET:

@@ -50,7 +50,9 @@ enum event_kind {
 	EVENT_CHANNEL_CLOSED, /* it closed the channel, having spoken brood on it */
 	EVENT_EXTEND, /* asked for more time (EXTEND_TIMEOUT_USEC) */
 	EVENT_RING, /* asks for its wait set */
-	EVENT_ALIVE, /* answered a ping */
+	EVENT_ALIVE, /* answered a ping, or said so by itself, as it will again (alive.unasked) */
+	EVENT_INTERVAL, /* in which it says so from now on (WATCHDOG_USEC) */
+	EVENT_TRIGGER, /* wants to be aborted (WATCHDOG=trigger) */
 	EVENT_ASKED, /* its listen() waits for ACTION_ANSWER (Node) */
 	/* sockets */
 	EVENT_QUEUES, /* a look at the accept queues of an app, while any is not empty */
@@ -164,6 +166,12 @@ struct event {
 		struct {
 			uint64_t us;
 		} extend;
+		struct {
+			bool unasked; /* WATCHDOG=1: its silence means something from now on */
+		} alive;
+		struct {
+			uint64_t us; /* 0 = it will say nothing any more */
+		} interval;
 		struct {
 			unsigned neighbours; /* whose listeners it reads, too; 0 = all */
 		} ring;

@@ -65,7 +65,12 @@ void stall_on_queues(struct app *a, const struct queue_sample *items, size_t len
 void stall_begin(struct worker *w);
 /* It serves no more: nobody looks after it. */
 void stall_end(struct worker *w);
-void stall_on_alive(struct worker *w);
+void stall_on_alive(struct worker *w, bool unasked);
+void stall_on_interval(struct worker *w, uint64_t us);
+/* It serves, and wants to be aborted. */
+void stall_on_trigger(struct worker *w, const char *reason);
+/* The master stood still for so long: nobody was heard. */
+void stall_forgive(struct core *c, uint64_t gap_us);
 void stall_on_probed(struct worker *w, const struct event *ev);
 void stall_on_check(struct worker *w);	/* timer */
 void stall_on_probe_due(struct worker *w); /* timer */
@@ -83,6 +88,7 @@ void leave_agreed(struct worker *w);	/* it said that it drains */
 void leave_on_emptied(struct worker *w);
 void leave_on_quiet(struct worker *w, bool unknown);
 void leave_kill(struct worker *w);
+void leave_abort(struct worker *w, const char *reason); /* at once; it is leaving already */
 void leave_on_deadline(struct worker *w);
 
 /* slot.c */

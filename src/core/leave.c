@@ -202,23 +202,19 @@ step_abort(struct worker *w)
 }
 
 void
-worker_abort(struct worker *w, enum cause cause, const char *reason)
+leave_abort(struct worker *w, const char *reason)
 {
 	const struct conf_app *conf = w->generation->conf;
-	struct core *c = w->app->core;
-	struct slot *s = w->slot;
-	struct death d = {.cause = cause, .code = -1, .was_ready = true, .reason = reason};
+	bool watched = w->step == LEAVE_CUT || w->step == LEAVE_QUIET;
 
-	d.ready_for_us = c->now_us - w->ready_us;
-	d.generation = generation_ref(w->generation);
-	leave_detach(w);
-	w->cause = cause;
-	w->next_leaving = s->leaving;
-	s->leaving = w;
+	if (w->probing)
+		worker_probe(w, PROBE_NONE);
 	worker_set_state(w, WORKER_STOPPING, reason);
+	if (watched)
+		watch(w, WATCH_NONE);
 	if (w->on_ring)
 		action_push_worker(w, ACTION_RING_CUT);
-	w->asked_us = c->now_us;
+	w->asked_us = w->app->core->now_us;
 	if (conf->abort_timeout_ms == 0) {
 		leave_kill(w);
 	} else {
@@ -226,7 +222,29 @@ worker_abort(struct worker *w, enum cause cause, const char *reason)
 		send_signal(w, conf->abort_signal, false);
 		worker_arm_ms(w, conf->abort_timeout_ms);
 	}
-	slot_on_current_gone(s, &d);
+}
+
+void
+worker_abort(struct worker *w, enum cause cause, const char *reason)
+{
+	struct core *c = w->app->core;
+	struct slot *s = w->slot;
+	struct death d = {.cause = cause, .code = -1, .reason = reason};
+	bool was_current = s->current == w;
+
+	d.was_ready = w->ready_us != 0;
+	if (d.was_ready)
+		d.ready_for_us = c->now_us - w->ready_us;
+	d.generation = generation_ref(w->generation);
+	leave_detach(w);
+	w->cause = cause;
+	w->next_leaving = s->leaving;
+	s->leaving = w;
+	leave_abort(w, reason);
+	if (was_current)
+		slot_on_current_gone(s, &d);
+	else
+		slot_on_next_gone(s, &d);
 	generation_unref(c, d.generation);
 }
 

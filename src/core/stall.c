@@ -1,6 +1,7 @@
 /*
  * stall: workers that serve but take nothing: found by their queue (own sockets only: on the ring
  * a neighbour takes over before anybody could notice) or by a ping that stays unanswered (watchdog).
+ * One that says by itself that it is alive is not asked: its silence tells.
  * A stalled worker is steered around, its queue is given to the others where that is safe, and it
  * is tried by a connection of our own until it takes one. One that stays stalled for `watchdog` is
  * aborted. Health probes are asked for here, too.
@@ -11,13 +12,27 @@
 #include "core/internal.h"
 
 #define RESCUE_AGAIN_LOOKS 16 /* looks at a queue that nobody reads, from rescue to rescue */
+#define NEVER              UINT64_MAX
+#define INTERVAL_MAX_US    (365ull * 24 * 3600 * 1000000)
+
+/* When it should have said by itself that it is alive. */
+static uint64_t
+silent_from_us(const struct worker *w)
+{
+	return w->keeps_time && w->interval_us > 0 ? w->alive_us + w->interval_us : NEVER;
+}
 
 static void
-arm_check(struct worker *w, uint64_t ms)
+arm_check(struct worker *w, uint64_t due_us)
 {
 	struct core *c = w->app->core;
 
-	timer_arm(&c->timers, &w->check, c->now_us + ms * 1000);
+	if (silent_from_us(w) < due_us)
+		due_us = silent_from_us(w);
+	if (due_us == NEVER)
+		timer_drop(&c->timers, &w->check);
+	else
+		timer_arm(&c->timers, &w->check, due_us < c->now_us ? c->now_us : due_us);
 }
 
 /* A worker that speaks is asked twice in the watchdog's time. */
@@ -25,12 +40,10 @@ static void
 arm_ping(struct worker *w)
 {
 	uint64_t ms = w->generation->conf->watchdog_ms;
+	bool asked = ms > 0 && w->speaks && silent_from_us(w) == NEVER;
 
 	w->pinged = false;
-	if (ms > 0 && w->speaks)
-		arm_check(w, ms / 2 + 1);
-	else
-		timer_drop(&w->app->core->timers, &w->check);
+	arm_check(w, asked ? w->app->core->now_us + (ms / 2 + 1) * 1000 : NEVER);
 }
 
 static void
@@ -48,6 +61,7 @@ stall_begin(struct worker *w)
 {
 	w->queue_since_us = w->stalled_us = 0;
 	w->queue_len = 0;
+	w->alive_us = w->app->core->now_us;
 	arm_ping(w);
 	arm_probe(w);
 }
@@ -106,14 +120,11 @@ patience_ms(const struct worker *w)
 static void
 arm_patience(struct worker *w)
 {
-	uint64_t ms = patience_ms(w), age_ms = (w->app->core->now_us - w->stalled_us) / 1000;
+	uint64_t ms = patience_ms(w);
 
 	if (!w->told && (ms == 0 || ms > CORE_STALL_LONG_MS))
-		arm_check(w, CORE_STALL_LONG_MS);
-	else if (ms > 0)
-		arm_check(w, ms > age_ms ? ms - age_ms : 0);
-	else
-		timer_drop(&w->app->core->timers, &w->check);
+		ms = CORE_STALL_LONG_MS;
+	arm_check(w, ms > 0 ? w->stalled_us + ms * 1000 : NEVER);
 }
 
 static void
@@ -356,12 +367,58 @@ stall_on_queues(struct app *a, const struct queue_sample *items, size_t len)
 /* --- watchdog ------------------------------------------------------------------------------ */
 
 void
-stall_on_alive(struct worker *w)
+stall_on_alive(struct worker *w, bool unasked)
 {
+	if (unasked) {
+		w->keeps_time = true;
+		w->alive_us = w->app->core->now_us;
+	}
 	if (w->state == WORKER_STALLED && w->silent)
 		recover(w, "answered again");
+	else if (w->state == WORKER_STALLED)
+		arm_patience(w);
+	else if (w->state == WORKER_READY && silent_from_us(w) != NEVER)
+		arm_ping(w);
 	else if (w->state == WORKER_READY)
 		w->pinged = false;
+}
+
+void
+stall_on_interval(struct worker *w, uint64_t us)
+{
+	w->interval_us = us < INTERVAL_MAX_US ? us : INTERVAL_MAX_US;
+	w->keeps_time = true;
+	w->alive_us = w->app->core->now_us;
+	if (w->state == WORKER_READY)
+		arm_ping(w);
+	else if (w->state == WORKER_STALLED)
+		arm_patience(w);
+}
+
+/* By way of stalled, as all that is aborted while it serves. */
+static void
+give_up(struct worker *w, const char *reason)
+{
+	char text[ACTION_TEXT_MAX];
+
+	text_set(text, reason);
+	if (w->state == WORKER_READY)
+		become_stalled(w, true, text);
+	worker_abort(w, CAUSE_WATCHDOG, text);
+}
+
+void
+stall_on_trigger(struct worker *w, const char *reason)
+{
+	give_up(w, reason);
+}
+
+/* The timers have been moved already. */
+void
+stall_forgive(struct core *c, uint64_t gap_us)
+{
+	for (struct worker *w = c->workers; w; w = w->by_id.next)
+		w->alive_us += gap_us;
 }
 
 static bool
@@ -380,6 +437,10 @@ stall_on_check(struct worker *w)
 
 	if (w->state == WORKER_STARTING) {
 		worker_probe(w, PROBE_ACCEPT);
+	} else if (w->app->core->now_us >= silent_from_us(w)) {
+		units_format_age_ms(w->interval_us / 1000, limit, sizeof(limit));
+		text_format(text, "has not said WATCHDOG=1 for %s (watchdog)", limit);
+		give_up(w, text);
 	} else if (w->state == WORKER_READY && !w->pinged) {
 		arm_ping(w);
 		w->pinged = true;
@@ -396,7 +457,7 @@ stall_on_check(struct worker *w)
 		units_format_age_ms(watchdog_ms, limit, sizeof(limit));
 		text_format(text, "%s for %s (watchdog)",
 		    w->silent ? "answered no ping" : "took no connection", limit);
-		worker_abort(w, CAUSE_WATCHDOG, text);
+		give_up(w, text);
 	}
 }
 

@@ -111,6 +111,7 @@ worker_new(struct slot *s, struct generation *g, unsigned seat)
 	w->slot = s;
 	w->generation = generation_ref(g);
 	w->since_us = w->spawned_us = c->now_us;
+	w->interval_us = g->conf->watchdog_ms * 1000;
 	timer_init(&w->timer, TIMER_WORKER, w);
 	timer_init(&w->check, TIMER_CHECK, w);
 	timer_init(&w->probe, TIMER_PROBE, w);
@@ -617,6 +618,23 @@ on_extend(struct worker *w, uint64_t us)
 		timer_arm(&c->timers, &w->timer, due_us);
 }
 
+/* It knows itself that it is broken. What is over or ends anyway is left alone. */
+static void
+on_trigger(struct worker *w)
+{
+	static const char reason[] = "asked to be aborted (WATCHDOG=trigger)";
+
+	if (worker_serves(w))
+		stall_on_trigger(w, reason);
+	else if (w->state == WORKER_STARTING)
+		worker_abort(w, CAUSE_WATCHDOG, reason);
+	else if (w->state == WORKER_DRAINING)
+		leave_abort(w, reason);
+	else
+		note_worker(w, NOTE_IGNORED, false, "%s while %s: ignored", reason,
+		    worker_state_to_string(w->state));
+}
+
 static void
 on_exec_failed(struct worker *w, const struct event *ev)
 {
@@ -736,7 +754,13 @@ worker_on_event(struct worker *w, const struct event *ev)
 		on_ring(w, ev->ring.neighbours);
 		break;
 	case EVENT_ALIVE:
-		stall_on_alive(w);
+		stall_on_alive(w, ev->alive.unasked);
+		break;
+	case EVENT_INTERVAL:
+		stall_on_interval(w, ev->interval.us);
+		break;
+	case EVENT_TRIGGER:
+		on_trigger(w);
 		break;
 	case EVENT_ASKED:
 		on_asked(w);

@@ -473,6 +473,202 @@ START_TEST(p7_worker_that_answers_no_ping_is_aborted)
 }
 END_TEST
 
+static void
+ready(worker_id w, enum ready_by by)
+{
+	struct event ev = {.kind = EVENT_READY, .worker = w, .ready = {.by = by}};
+
+	take(&ev);
+}
+
+/* In steps, so that nobody takes it for a standstill. Nothing may come of it. */
+static void
+quietly(unsigned seconds)
+{
+	for (unsigned i = 0; i < seconds; i++) {
+		later(SEC);
+		ck_assert_ptr_null(find(ACTION_SIGNAL));
+	}
+}
+
+static void
+says_alive(worker_id w)
+{
+	struct event ev = {.kind = EVENT_ALIVE, .worker = w, .alive = {.unasked = true}};
+
+	take(&ev);
+}
+
+static const struct worker *
+slot_worker(unsigned slot)
+{
+	return core->apps->slots[slot]->current;
+}
+
+START_TEST(silence_of_one_that_says_watchdog_is_aborted_when_its_time_is_over)
+{
+	conf.watchdog_ms = 1000;
+	app_is_up(2);
+	says_alive(1);
+	for (unsigned i = 0; i < 4; i++) {
+		later(950 * MS);
+		ck_assert_ptr_null(find(ACTION_SIGNAL));
+		says_alive(1);
+	}
+	later(999 * MS);
+	ck_assert_int_eq(slot_worker(0)->state, WORKER_READY);
+	later(1 * MS);
+	ck_assert_int_eq(find(ACTION_SIGNAL)->signal.signal, SIGABRT);
+	ck_assert_int_eq(core->apps->slots[0]->leaving->cause, CAUSE_WATCHDOG);
+	ck_assert_ptr_nonnull(find(ACTION_SPAWN));
+	exited(1, 0, SIGABRT);
+	/* The other one never said a word, and nobody waits for it. */
+	quietly(60);
+	ck_assert_int_eq(slot_worker(1)->state, WORKER_READY);
+}
+END_TEST
+
+START_TEST(one_that_says_watchdog_is_not_pinged)
+{
+	conf.watchdog_ms = 1000;
+	ring_app_is_up(2);
+	says_alive(1);
+	for (unsigned i = 0; i < 6; i++) {
+		later(400 * MS);
+		says_alive(1);
+		simple(EVENT_ALIVE, 2);
+		for (size_t k = 0; k < actions.len; k++)
+			ck_assert(actions.items[k].kind != ACTION_PING ||
+			          actions.items[k].worker == 2);
+	}
+	ck_assert_int_eq(slot_worker(0)->state, WORKER_READY);
+	ck_assert_int_eq(slot_worker(1)->state, WORKER_READY);
+}
+END_TEST
+
+START_TEST(a_word_before_ready_counts_from_ready_on)
+{
+	conf.watchdog_ms = 1000;
+	conf.ready = READY_NOTIFY;
+	configure(1, 0);
+	spawned(1);
+	says_alive(1);
+	quietly(5);
+	ck_assert_int_eq(slot_worker(0)->state, WORKER_STARTING);
+	ready(1, READY_BY_NOTIFY);
+	later(999 * MS);
+	ck_assert_int_eq(slot_worker(0)->state, WORKER_READY);
+	later(1 * MS);
+	ck_assert_int_eq(find(ACTION_SIGNAL)->signal.signal, SIGABRT);
+}
+END_TEST
+
+static void
+sets_interval(worker_id w, uint64_t us)
+{
+	struct event ev = {.kind = EVENT_INTERVAL, .worker = w, .interval = {.us = us}};
+
+	take(&ev);
+}
+
+START_TEST(interval_is_the_workers_own)
+{
+	app_is_up(2);
+	says_alive(1);
+	quietly(60); /* watchdog = 0: nobody waits */
+	sets_interval(1, 2 * SEC);
+	quietly(1);
+	later(999 * MS);
+	ck_assert_ptr_null(find(ACTION_SIGNAL));
+	sets_interval(1, 3 * SEC); /* which is a word, too */
+	quietly(2);
+	later(999 * MS);
+	ck_assert_ptr_null(find(ACTION_SIGNAL));
+	sets_interval(1, 0);
+	quietly(60);
+	sets_interval(1, UINT64_MAX);
+	quietly(60);
+	sets_interval(1, 10 * MS);
+	later(10 * MS);
+	ck_assert_int_eq(find(ACTION_SIGNAL)->signal.signal, SIGABRT);
+}
+END_TEST
+
+START_TEST(silence_is_noticed_while_the_queue_stalls_it)
+{
+	conf.watchdog_ms = 60000;
+	app_is_up(2);
+	sets_interval(1, 5 * SEC);
+	quietly(4);
+	for (unsigned i = 0; i < 6; i++)
+		look((unsigned[]){3, 0}, 2);
+	ck_assert_int_eq(slot_worker(0)->state, WORKER_STALLED);
+	says_alive(1); /* its timer thread lives, its accepting one does not: stalled it stays */
+	quietly(4);
+	says_alive(1);
+	ck_assert_int_eq(slot_worker(0)->state, WORKER_STALLED);
+	quietly(4);
+	later(999 * MS);
+	ck_assert_ptr_null(find(ACTION_SIGNAL));
+	later(1 * MS);
+	ck_assert_int_eq(find(ACTION_SIGNAL)->signal.signal, SIGABRT);
+	ck_assert_int_eq(core->apps->slots[0]->leaving->cause, CAUSE_WATCHDOG);
+}
+END_TEST
+
+START_TEST(m4_standstill_of_the_master_is_nobodys_silence)
+{
+	conf.watchdog_ms = 1000;
+	app_is_up(2);
+	says_alive(1);
+	now += 100 * SEC;
+	simple(EVENT_TIME, 0);
+	ck_assert(has_note(NOTE_LATE));
+	later(999 * MS);
+	ck_assert_int_eq(slot_worker(0)->state, WORKER_READY);
+	later(1 * MS);
+	ck_assert_int_eq(find(ACTION_SIGNAL)->signal.signal, SIGABRT);
+}
+END_TEST
+
+START_TEST(trigger_aborts_at_once_whatever_the_worker_does)
+{
+	conf.ready = READY_NOTIFY;
+	conf.drain = DRAIN_QUIET;
+	conf.abort_timeout_ms = 0;
+	configure(2, 0);
+	spawned(1);
+	spawned(2);
+	ready(1, READY_BY_NOTIFY);
+	simple(EVENT_TRIGGER, 2); /* starting */
+	ck_assert_int_eq(find(ACTION_SIGNAL)->signal.signal, SIGKILL);
+	ck_assert_int_eq(core->apps->slots[1]->leaving->cause, CAUSE_WATCHDOG);
+	exited(2, 0, SIGKILL);
+	ck_assert_int_eq(core->apps->slots[1]->state, SLOT_BACKOFF);
+	simple(EVENT_TRIGGER, 1); /* ready */
+	ck_assert_int_eq(find(ACTION_SIGNAL)->signal.signal, SIGKILL);
+	ck_assert_int_eq(core->apps->slots[0]->leaving->cause, CAUSE_WATCHDOG);
+	simple(EVENT_TRIGGER, 1); /* ends anyway */
+	ck_assert_ptr_null(find(ACTION_SIGNAL));
+	ck_assert(has_note(NOTE_IGNORED));
+}
+END_TEST
+
+START_TEST(trigger_while_draining_ends_the_waiting)
+{
+	conf.drain = DRAIN_QUIET;
+	app_is_up(1);
+	configure(1, 1);
+	spawned(2);
+	ready(2, READY_BY_NOTIFY);
+	ck_assert_int_eq(core->apps->slots[0]->leaving->state, WORKER_DRAINING);
+	simple(EVENT_TRIGGER, 1);
+	ck_assert_int_eq(find(ACTION_SIGNAL)->signal.signal, SIGABRT);
+	ck_assert_int_eq(find(ACTION_WATCH)->watch.kind, WATCH_NONE);
+	ck_assert_int_eq(core->apps->slots[0]->leaving->cause, CAUSE_RELOAD);
+}
+END_TEST
+
 START_TEST(failing_probe_replaces_the_worker_gracefully)
 {
 	conf.probe_path = (char *)"/healthz";
@@ -601,6 +797,14 @@ main(void)
 	tcase_add_test(t, sticky_clients_stay_with_their_slots);
 	tcase_add_test(t, watchdog_aborts_what_stays_stalled);
 	tcase_add_test(t, p7_worker_that_answers_no_ping_is_aborted);
+	tcase_add_test(t, silence_of_one_that_says_watchdog_is_aborted_when_its_time_is_over);
+	tcase_add_test(t, one_that_says_watchdog_is_not_pinged);
+	tcase_add_test(t, a_word_before_ready_counts_from_ready_on);
+	tcase_add_test(t, interval_is_the_workers_own);
+	tcase_add_test(t, silence_is_noticed_while_the_queue_stalls_it);
+	tcase_add_test(t, m4_standstill_of_the_master_is_nobodys_silence);
+	tcase_add_test(t, trigger_aborts_at_once_whatever_the_worker_does);
+	tcase_add_test(t, trigger_while_draining_ends_the_waiting);
 	tcase_add_test(t, failing_probe_replaces_the_worker_gracefully);
 	tcase_add_test(t, nobody_serves_and_the_next_start_is_far);
 	tcase_add_test(t, nobody_serves_and_the_queue_is_half_full);
