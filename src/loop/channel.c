@@ -5,6 +5,9 @@
  * flood of small frames nor one of large ones holds the master up (W4). What the worker says is
  * copied into plain fields by ipc/msg and never kept as it came.
  *
+ * Of a worker of Node's each frame is offered to node.c first; what is left is what its program
+ * sent, and is taken as from any other.
+ *
  * Descriptors leave with the first byte of their line, so that the worker knows whose they are.
  * What can be sent at once is sent from the caller's descriptors; only what has to wait is copied.
  */
@@ -28,9 +31,11 @@
 #include "core/cluster.h"
 #include "ipc/frame.h"
 #include "ipc/msg.h"
+#include "ipc/node.h"
 #include "ipc/outq.h"
 #include "loop/dispatch.h"
 #include "loop/loop.h"
+#include "loop/node.h"
 #include "loop/procs.h"
 #include "loop/throttle.h"
 
@@ -40,6 +45,7 @@
 #define CHANNEL_CONTROL_HEAD "{\"brood\""
 #define CHANNEL_FDS_MAX      8192 /* descriptors that wait for one worker to read */
 #define CHANNEL_RETRY_MS     20
+#define CHANNEL_TAKE_FDS     16 /* descriptors of one read: what the kernel has beyond, it closes */
 
 /* Descriptors on their way to the worker. */
 struct parcel {
@@ -55,6 +61,7 @@ struct channel {
 	struct proc *proc;
 	int fd;
 	struct frame_reader reader;
+	size_t message_max;
 	struct outq queue;
 	uv_timer_t retry; /* the system takes no more descriptors for the moment */
 	unsigned waiting_fds;
@@ -218,7 +225,7 @@ push_parcel(struct channel *c, struct str *line, const int *fds, unsigned n, boo
 	struct parcel *p, *left;
 	int r = 0;
 
-	if (!c || !c->speaks || c->closed || c->ended)
+	if (!c || c->closed || c->ended)
 		r = -ENOTCONN;
 	else if (n > CHANNEL_PARCEL_MAX || c->waiting_fds + n > CHANNEL_FDS_MAX)
 		r = -ENOBUFS;
@@ -246,6 +253,24 @@ push_parcel(struct channel *c, struct str *line, const int *fds, unsigned n, boo
 	return r;
 }
 
+bool
+channel_send_line(struct channel *c, struct str *line, bool droppable)
+{
+	if (c)
+		return push(c, line, droppable);
+	str_free(line);
+	return false;
+}
+
+int
+channel_send_handle(struct channel *c, const struct str *line, int fd)
+{
+	struct str copy = {0};
+
+	str_add_n(&copy, line->data, line->len);
+	return push_parcel(c, &copy, &fd, 1, false);
+}
+
 static void
 step(struct channel *c, enum event_kind kind, const char *reason)
 {
@@ -264,6 +289,8 @@ fault(struct channel *c, const char *why)
 	p->report.faults++;
 	p->channel = NULL;
 	channel_close(c);
+	if (p->node)
+		node_end(p->node);
 	/* The channel is closed; c itself lives until the loop has called back. */
 	step(c, EVENT_PROTOCOL_FAULT, why);
 }
@@ -325,29 +352,43 @@ take_beat(struct worker_report *r, const struct msg *m)
 }
 
 /* "web.2", "web.*", "web", "leader": only inside the sender's own app, since app names are no
- * secret and another app's workers may run as another user. */
-static void
-take_send(struct proc *p, const struct msg *m)
+ * secret and another app's workers may run as another user. slot -1: all but not_slot. */
+static bool
+find_target(const struct proc *p, const char *to, int *ret_slot, int *ret_not_slot)
 {
 	const struct app *a = core_find_app(p->loop->core, p->app);
 	size_t len = strlen(p->app);
-	char from[64];
 	uint64_t slot;
 
-	snprintf(from, sizeof(from), "%s.%u", p->app, p->slot);
-	if (strcmp(m->to, "leader") == 0) {
+	*ret_slot = *ret_not_slot = -1;
+	if (strcmp(to, "leader") == 0) {
 		if (a && a->leader)
-			(void)channel_send_message(
-			    p->loop, p->app, (int)a->leader->slot->index, -1, from, m->data);
-		return;
+			*ret_slot = (int)a->leader->slot->index;
+		return *ret_slot >= 0;
 	}
-	if (strncmp(m->to, p->app, len) != 0)
+	if (strncmp(to, p->app, len) != 0)
+		return false;
+	if (to[len] == '\0' || strcmp(to + len, ".*") == 0) {
+		*ret_not_slot = (int)p->slot;
+		return true;
+	}
+	if (to[len] != '.' || units_parse_uint(to + len + 1, CONF_WORKERS_MAX, &slot) != 0)
+		return false;
+	*ret_slot = (int)slot;
+	return true;
+}
+
+static void
+take_send(struct proc *p, const struct msg *m)
+{
+	int slot, not_slot;
+	char from[64];
+
+	snprintf(from, sizeof(from), "%s.%u", p->app, p->slot);
+	if (!find_target(p, m->to, &slot, &not_slot))
 		return;
-	if (m->to[len] == '\0' || strcmp(m->to + len, ".*") == 0)
-		(void)channel_send_message(p->loop, p->app, -1, (int)p->slot, from, m->data);
-	else if (m->to[len] == '.' &&
-	         units_parse_uint(m->to + len + 1, CONF_WORKERS_MAX, &slot) == 0)
-		(void)channel_send_message(p->loop, p->app, (int)slot, -1, from, m->data);
+	if (!p->node || node_send_fd(p->node, slot, not_slot, from, m->data) < 0)
+		(void)channel_send_message(p->loop, p->app, slot, not_slot, from, m->data);
 }
 
 static void
@@ -414,21 +455,18 @@ is_control(const struct msg *m)
 	return m->kind != MSG_APPLICATION && m->kind != MSG_READY_BARE && m->kind != MSG_FAULT;
 }
 
-static bool
-on_frame(void *arg, enum frame_kind kind, const char *data, size_t len)
+static void
+take_frame(struct channel *c, enum frame_kind kind, const char *data, size_t len)
 {
-	struct channel *c = arg;
 	struct msg m;
 
-	c->cost += 1 + (unsigned)(len / CHANNEL_TOKEN_BYTES);
-	c->proc->report.messages_in++;
-	if (kind == FRAME_TOO_LONG) {
+	if (kind == FRAME_TOO_LONG || len > c->message_max) {
 		if (len >= strlen(CHANNEL_CONTROL_HEAD) &&
 		    memcmp(data, CHANNEL_CONTROL_HEAD, strlen(CHANNEL_CONTROL_HEAD)) == 0)
 			fault(c, "control message longer than message_max");
 		else
 			c->proc->report.messages_skipped++;
-		return !c->closed;
+		return;
 	}
 	msg_decode(data, len, &m);
 	if (is_control(&m) && !c->speaks)
@@ -436,6 +474,21 @@ on_frame(void *arg, enum frame_kind kind, const char *data, size_t len)
 	if (!c->closed)
 		take(c, &m);
 	msg_done(&m);
+}
+
+static bool
+on_frame(void *arg, enum frame_kind kind, const char *data, size_t len)
+{
+	struct channel *c = arg;
+	struct node *node = c->proc->node;
+	unsigned cost = 1 + (unsigned)(len / CHANNEL_TOKEN_BYTES);
+
+	c->proc->report.messages_in++;
+	if (!node || !node_take(node, kind, &data, &len, &cost))
+		take_frame(c, kind, data, len);
+	if (node)
+		node_drop_fd(node);
+	c->cost += cost;
 	return !c->closed;
 }
 
@@ -450,8 +503,41 @@ take_end(struct channel *c)
 	(void)uv_poll_stop(&c->poll);
 	if (cut)
 		c->proc->report.faults++;
-	if (c->speaks)
+	if (c->proc->node)
+		node_end(c->proc->node);
+	if (c->speaks || c->proc->node)
 		step(c, EVENT_CHANNEL_CLOSED, NULL);
+}
+
+/* Descriptors come with messages of Node's alone; of others they are not even looked at. */
+static ssize_t
+receive(struct channel *c, char *buf, size_t size)
+{
+	union {
+		struct cmsghdr head; /* for its alignment */
+		char bytes[CMSG_SPACE(sizeof(int) * CHANNEL_TAKE_FDS)];
+	} control;
+	struct iovec part = {.iov_base = buf, .iov_len = size};
+	struct msghdr m = {.msg_iov = &part,
+	    .msg_iovlen = 1,
+	    .msg_control = &control,
+	    .msg_controllen = sizeof(control)};
+	ssize_t n;
+
+	if (!c->proc->node)
+		return recv(c->fd, buf, size, MSG_DONTWAIT);
+	n = recvmsg(c->fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	for (struct cmsghdr *h = n >= 0 ? CMSG_FIRSTHDR(&m) : NULL; h; h = CMSG_NXTHDR(&m, h)) {
+		size_t len = (h->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+
+		for (size_t i = 0; h->cmsg_type == SCM_RIGHTS && i < len; i++) {
+			int fd;
+
+			memcpy(&fd, CMSG_DATA(h) + i * sizeof(fd), sizeof(fd));
+			node_add_fd(c->proc->node, fd);
+		}
+	}
+	return n;
 }
 
 /* Reads one portion. False: nothing is there, or nothing will come. */
@@ -462,7 +548,7 @@ read_once(struct channel *c)
 	ssize_t n;
 
 	do {
-		n = recv(c->fd, buf, sizeof(buf), MSG_DONTWAIT);
+		n = receive(c, buf, sizeof(buf));
 	} while (n < 0 && errno == EINTR);
 	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
 		return false;
@@ -504,7 +590,9 @@ channel_open(struct proc *p, int fd, size_t message_max)
 	}
 	c->proc = p;
 	c->fd = fd;
-	frame_reader_init(&c->reader, message_max);
+	c->message_max = message_max;
+	frame_reader_init(
+	    &c->reader, p->node && message_max < NODE_LINE_MAX ? NODE_LINE_MAX : message_max);
 	outq_init(&c->queue, CHANNEL_QUEUE_BYTES);
 	(void)throttle_init(&c->throttle, &p->loop->uv, on_refilled, c); /* cannot fail */
 	(void)uv_timer_init(&p->loop->uv, &c->retry); /* cannot fail */
@@ -541,10 +629,12 @@ channel_send_drain(struct channel *c, uint64_t deadline_ms)
 {
 	struct str line = {0};
 
-	if (!c || !c->speaks)
-		return;
-	msg_add_drain(&line, deadline_ms);
-	(void)push(c, &line, false); /* lost without memory: the core's deadline goes on */
+	if (c && c->speaks) {
+		msg_add_drain(&line, deadline_ms);
+		(void)push(c, &line, false); /* lost without memory: the core's deadline goes on */
+	}
+	if (c && c->proc->node)
+		node_drain(c->proc->node);
 }
 
 void
@@ -574,8 +664,9 @@ channel_send_ring(struct channel *c, const struct channel_ring *ring)
 {
 	struct str line = {0};
 
-	if (c)
-		c->has_ring = true;
+	if (!c || !c->speaks)
+		return -ENOTCONN;
+	c->has_ring = true;
 	msg_add_ring(&line, ring->names, ring->names_len, ring->own, ring->own_len, ring->more);
 	return push_parcel(c, &line, ring->fds, ring->fds_len, false);
 }
@@ -585,6 +676,8 @@ channel_send_connection(struct channel *c, const char *listener, int fd)
 {
 	struct str line = {0};
 
+	if (!c || !c->speaks)
+		return -ENOTCONN;
 	msg_add_connection(&line, listener);
 	return push_parcel(c, &line, &fd, 1, true);
 }
@@ -632,7 +725,8 @@ cut_connection(char *text, size_t len)
 	while ((end = memchr(line, '\n', len - (size_t)(line - text)))) {
 		size_t size = (size_t)(++end - line);
 
-		if (size >= sizeof(head) && memcmp(line, head, sizeof(head) - 1) == 0) {
+		if ((size >= sizeof(head) && memcmp(line, head, sizeof(head) - 1) == 0) ||
+		    node_is_connection(line, size)) {
 			memmove(line, end, len - (size_t)(end - text));
 			return len - size;
 		}
@@ -652,6 +746,8 @@ channel_recall(struct channel *c, int worker_end)
 
 	if (!outq_is_empty(&c->queue) || c->has_ring || ioctl(worker_end, SIOCINQ, &unread) != 0)
 		return -EBUSY;
+	if (c->proc->node && !node_may_recall(c->proc->node))
+		return -EBUSY;
 	if (unread <= 0)
 		return -ENOENT;
 	text = mem_alloc((size_t)unread);
@@ -665,7 +761,9 @@ channel_recall(struct channel *c, int worker_end)
 	(void)outq_push(&c->queue, text, len, false);
 	mem_free(text);
 	flush(c);
-	if (fd >= 0)
+	if (fd >= 0 && c->proc->node)
+		node_recalled(c->proc->node);
+	else if (fd >= 0)
 		channel_send_ping(c);
 	arm(c);
 	return fd >= 0 ? fd : -ENOENT;
@@ -677,7 +775,7 @@ send_to_slot(struct loop *l, const struct slot *s, const struct str *line)
 	struct proc *p = s->current ? procs_find(l, s->current->id) : NULL;
 	struct str copy = {0};
 
-	if (!p || !p->channel || !p->channel->speaks || p->channel->ended)
+	if (!p || !p->channel || p->channel->ended || !(p->channel->speaks || p->node))
 		return false;
 	str_add_n(&copy, line->data, line->len);
 	if (!push(p->channel, &copy, true))

@@ -3,7 +3,8 @@
  * events of the core, reports and messages to siblings; control lines go out through a bounded
  * queue. Who a worker is, is known by the descriptor, never by what it says.
  *
- * Nothing is sent to a worker that has not spoken brood first: it might be any program.
+ * Nothing is sent to a worker that has not spoken brood first: it might be any program. But one of
+ * Node's, whose own protocol goes over the same channel (node.h), gets messages as it is.
  */
 #ifndef BROOD_LOOP_CHANNEL_H
 #define BROOD_LOOP_CHANNEL_H
@@ -16,6 +17,7 @@
 struct loop;
 struct proc;
 struct channel;
+struct str;
 
 #define CHANNEL_QUEUE_BYTES (1024 * 1024)
 #define CHANNEL_PARCEL_MAX  250 /* descriptors of one message; the kernel takes 253 */
@@ -44,6 +46,10 @@ struct channel_ring {
 	bool more;
 };
 int channel_send_ring(struct channel *c, const struct channel_ring *ring);
+/* What is no brood, for workers of Node's: a line, emptied in any case, and one with a descriptor,
+ * which stays the caller's. False, or a negative errno: it is lost. */
+bool channel_send_line(struct channel *c, struct str *line, bool droppable);
+int channel_send_handle(struct channel *c, const struct str *line, int fd);
 /* Now or not at all: -EAGAIN where it would have to wait for the worker to read. */
 int channel_send_connection(struct channel *c, const char *listener, int fd);
 /* Whether the worker has not read all that was sent. */

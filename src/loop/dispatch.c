@@ -23,6 +23,7 @@
 #include "loop/doors.h"
 #include "loop/launch.h"
 #include "loop/loop.h"
+#include "loop/node.h"
 #include "loop/prepared.h"
 #include "loop/procs.h"
 #include "loop/recall.h"
@@ -44,6 +45,7 @@ struct dispatch {
 	struct held *held;
 	struct doors *doors;
 	struct recall *recall;
+	struct node_giver giver; /* to workers of Node's */
 	uv_timer_t again; /* looks at those that were deaf or asleep */
 	uint64_t asleep_ms; /* the next pause */
 };
@@ -86,7 +88,7 @@ next_for(
 		if (!w || !p->channel || p->take_deaf || p->take_asleep || !may_have_more(w))
 			continue;
 		*ret_name = name_of(w->generation->launch, ls);
-		if (*ret_name)
+		if (*ret_name && (!p->node || node_serves(p->node, ls)))
 			return p;
 	}
 	return NULL;
@@ -119,7 +121,8 @@ send_to_next(struct dispatch *d, const char *app, const struct listener *ls, int
 	const char *name;
 
 	while ((p = next_for(d, app, ls, &name))) {
-		int r = channel_send_connection(p->channel, name, fd);
+		int r = p->node ? node_give(p->node, ls, fd, &d->giver)
+		                : channel_send_connection(p->channel, name, fd);
 
 		if (r == 0 || r == -ENOTCONN)
 			leave_line(d, p);
@@ -234,6 +237,33 @@ on_returned(void *arg, struct proc *p, int fd)
 	settle(d);
 }
 
+/* --- workers of Node's ------------------------------------------------------------------------ */
+
+/* They do not ask: who has taken one would have the next. */
+static void
+on_taken(void *arg, struct proc *p)
+{
+	const struct dispatch *d = arg;
+
+	(void)dispatch_take(d->loop, p);
+}
+
+/* It would not have this one, so it is not asked for a while. */
+static void
+on_back(void *arg, struct proc *p, const struct listener *ls, int fd, bool gone)
+{
+	struct dispatch *d = arg;
+
+	recall_forget(d->recall, p);
+	if (!gone && !p->takes) {
+		p->takes = p->take_deaf = true;
+		DL_APPEND2(d->waiting, p, take_prev, take_next);
+		try_again_in(d, ASLEEP_MS);
+	}
+	hand_over(d, p->app, ls, fd);
+	settle(d);
+}
+
 /* --- life ------------------------------------------------------------------------------------ */
 
 /* Whatever the worker of p serves has a door from now on. */
@@ -283,6 +313,7 @@ dispatch_init(struct loop *l, struct err *e)
 		return err_set(e, -ENOMEM, "out of memory");
 	d->loop = l;
 	d->asleep_ms = ASLEEP_MS;
+	d->giver = (struct node_giver){on_taken, on_back, d};
 	(void)uv_timer_init(&l->uv, &d->again); /* cannot fail */
 	d->again.data = d;
 	l->dispatch = d;

@@ -35,6 +35,8 @@ src_loop_libloop_la_SOURCES = \
 	src/loop/loop.h \
 	src/loop/manager.c \
 	src/loop/manager.h \
+	src/loop/node.c \
+	src/loop/node.h \
 	src/loop/output.c \
 	src/loop/output.h \
 	src/loop/perform.c \
@@ -53,6 +55,8 @@ src_loop_libloop_la_SOURCES = \
 	src/loop/recall.c \
 	src/loop/recall.h \
 	src/loop/request.c \
+	src/loop/servers.c \
+	src/loop/servers.h \
 	src/loop/signals.c \
 	src/loop/signals.h \
 	src/loop/sink.c \

@@ -23,6 +23,7 @@
 #include "loop/procs.h"
 #include "loop/queues.h"
 #include "loop/ring.h"
+#include "loop/servers.h"
 #include "loop/signals.h"
 #include "loop/starter.h"
 #include "loop/step.h"
@@ -200,6 +201,7 @@ finish(struct loop *l)
 	queues_done(l);
 	core_free(l->core);
 	guard_done(l);
+	servers_forget(l, NULL);
 	launch_done(l);
 	if (l->output)
 		output_done(l);

@@ -10,6 +10,7 @@
  *   strays.c   what dead workers left behind
  *   start.c    one worker from a wish to a process
  *   channel.c  the socketpair of a worker: frames in, queue out
+ *   node.c     the same socketpair, to a worker of Node's cluster; servers.c what it listens on
  *   dispatch.c connections that the master accepts and hands over
  *   doors.c    where it accepts them
  *   recall.c   those that a worker does not read, taken back

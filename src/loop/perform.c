@@ -17,11 +17,13 @@
 #include "loop/launch.h"
 #include "loop/loop.h"
 #include "loop/manager.h"
+#include "loop/node.h"
 #include "loop/output.h"
 #include "loop/probe.h"
 #include "loop/procs.h"
 #include "loop/queues.h"
 #include "loop/ring.h"
+#include "loop/servers.h"
 #include "loop/signals.h"
 #include "loop/starter.h"
 #include "loop/steer.h"
@@ -50,6 +52,7 @@ forget_app(struct loop *l, const char *app)
 	metrics_forget_app(l->metrics, app);
 	output_app_gone(l, app);
 	queues_forget(l, app);
+	servers_forget(l, app);
 }
 
 static void
@@ -176,6 +179,9 @@ perform(struct loop *l, const struct action *a)
 			channel_send_drain(p->channel, a->drain.deadline_ms);
 		break;
 	case ACTION_ANSWER:
+		p = procs_find(l, a->worker);
+		if (p && p->node)
+			node_answer(p->node);
 		break;
 	case ACTION_PING:
 		p = procs_find(l, a->worker);

@@ -33,6 +33,7 @@
 #include "loop/control.h"
 #include "loop/dispatch.h"
 #include "loop/loop.h"
+#include "loop/node.h"
 #include "loop/output.h"
 #include "loop/probe.h"
 #include "loop/ready.h"
@@ -248,6 +249,8 @@ proc_close(struct proc *p)
 	struct procs *ps = p->loop->procs;
 
 	dispatch_forget(p->loop, p);
+	if (p->node)
+		node_end(p->node);
 	ring_forget(p->loop, p->worker);
 	watch_end(p);
 	probe_end(p);
@@ -255,6 +258,8 @@ proc_close(struct proc *p)
 	if (p->pid > 0)
 		HASH_DELETE(by_pid, ps->by_pid, p);
 	channel_close(p->channel);
+	node_free(p->node);
+	p->node = NULL;
 	readiness_close(p->readiness);
 	if (p->output)
 		output_source_close(p->output);

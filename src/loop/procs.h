@@ -22,6 +22,7 @@
 struct loop;
 struct err;
 struct channel;
+struct node;
 struct readiness;
 struct output_source;
 struct listener;
@@ -39,6 +40,7 @@ struct proc {
 	int status_fd;
 	uv_poll_t status;		/* until exec is known to have worked */
 	struct channel *channel;	/* NULL when closed */
+	struct node *node;		/* NULL: not of Node's cluster */
 	struct readiness *readiness;
 	struct output_source *output;
 	struct watch *watch;		/* NULL while nobody waits for its queue or its requests */

@@ -18,6 +18,7 @@
 #include "loop/channel.h"
 #include "loop/launch.h"
 #include "loop/loop.h"
+#include "loop/node.h"
 #include "loop/output.h"
 #include "loop/procs.h"
 #include "loop/ready.h"
@@ -226,7 +227,11 @@ prepare(struct loop *l, struct proc *p, const struct start_request *q, struct en
 	line = x->line[0];
 	x->channel[0] = x->notify = x->line[0] = -1;
 	p->readiness = readiness_open(p, notify, line);
+	if (launch_is_node(q->launch))
+		p->node = node_new(p);
 	p->channel = channel_open(p, channel, conf->message_max);
+	if (launch_is_node(q->launch) && !p->node)
+		return -ENOMEM;
 	return p->readiness && p->channel ? 0 : -ENOMEM;
 }
 

@@ -1,0 +1,52 @@
+/*
+ * servers: what Node workers listen on. Each asks for an address when its program calls listen();
+ * one that the configuration names is that listener, any other is opened as asked. What a worker
+ * gets is the socket of the slot and the seat that it has at that moment.
+ */
+#ifndef BROOD_LOOP_SERVERS_H
+#define BROOD_LOOP_SERVERS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ipc/node.h"
+
+struct err;
+struct listener;
+struct loop;
+struct proc;
+struct server_data;
+
+/* One that a worker has open. */
+struct server {
+	char key[NODE_KEY_MAX];
+	const struct listener *listener;
+	struct server *next;
+};
+
+/* What to answer: a socket, or, plain, that connections will come. */
+struct server_answer {
+	struct listener *listener;
+	int fd; /* the listener's */
+	bool plain;
+	bool any_port; /* it has another port than the one that was asked for */
+	uint16_t port; /* plain: what the program shall believe */
+	char address[46]; /* plain; "" = it is no IP address */
+	bool v6;
+	const char *data; /* what the first one said who asked for this; lives until the next call */
+	size_t data_len;
+};
+
+/* p asks for q: opened, and noted among *servers. 0 or a negative errno for the program; ret->data
+ * counts in any case. */
+int servers_open(struct loop *l, struct proc *p, struct server **servers,
+    const struct node_query *q, struct server_answer *ret);
+void servers_close(struct server **servers, const char *key);
+void servers_close_all(struct server **servers);
+/* The first of them on that listener, or NULL. */
+const struct server *servers_find(const struct server *servers, const struct listener *ls);
+/* The app is gone; NULL: so are all. */
+void servers_forget(struct loop *l, const char *app);
+
+#endif
