@@ -14,6 +14,7 @@ include src/http/local.mk
 include src/worker/local.mk
 include src/hello/local.mk
 include src/node/local.mk
+include src/bind/local.mk
 
 # The libraries of each room with all that it stands on; a test takes one of these as its LDADD.
 BASE_LIBS = src/base/libbase.la

@@ -1,0 +1,479 @@
+/*
+ * calls: what a program does with a socket that listens.
+ *
+ * The slot's socket has listened all the time, with the backlog of the configuration, so listen()
+ * has nothing to do but to tell the master. Its file description is shared: with workers before and
+ * after this one, and where one socket serves all with the siblings. Whether accept() waits is a
+ * flag of that description, so who believes what is kept here: O_NONBLOCK is set at once where the
+ * program wants it and taken away only when it really calls accept() and wants to wait. Where both
+ * meet on one socket (a rollout from one kind to the other) the flag stays, and who waits polls.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include "bind/bind.h"
+
+#ifndef IPPROTO_MPTCP
+#define IPPROTO_MPTCP 262
+#endif
+
+int shim_socket(int domain, int type, int protocol) SHIM(socket);
+int shim_bind(int fd, const struct sockaddr *sa, socklen_t len) SHIM(bind);
+int shim_connect(int fd, const struct sockaddr *sa, socklen_t len) SHIM(connect);
+int shim_listen(int fd, int backlog) SHIM(listen);
+int shim_accept(int fd, struct sockaddr *sa, socklen_t *len) SHIM(accept);
+int shim_accept4(int fd, struct sockaddr *sa, socklen_t *len, int flags) SHIM(accept4);
+int shim_getsockname(int fd, struct sockaddr *sa, socklen_t *len) SHIM(getsockname);
+int shim_getpeername(int fd, struct sockaddr *sa, socklen_t *len) SHIM(getpeername);
+int shim_getsockopt(int fd, int level, int name, void *value, socklen_t *len) SHIM(getsockopt);
+int shim_setsockopt(int fd, int level, int name, const void *value, socklen_t len) SHIM(setsockopt);
+int shim_shutdown(int fd, int how) SHIM(shutdown);
+
+/* --- one thread at a time binds ------------------------------------------------------------- */
+
+/* The pid of the holder: a child forked meanwhile has no thread that could let go. */
+static pid_t holder;
+
+static void
+lock(void)
+{
+	pid_t self = getpid(), nobody = 0;
+
+	while (!__atomic_compare_exchange_n(
+	    &holder, &nobody, self, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
+		if (nobody != self) {
+			__atomic_store_n(&holder, self, __ATOMIC_RELAXED);
+			return;
+		}
+		nobody = 0;
+		(void)sched_yield();
+	}
+}
+
+static void
+unlock(void)
+{
+	__atomic_store_n(&holder, 0, __ATOMIC_RELEASE);
+}
+
+/* --- bind ----------------------------------------------------------------------------------- */
+
+static int
+option(int fd, int level, int name)
+{
+	int value = 0;
+	socklen_t len = sizeof(value);
+
+	return real()->getsockopt(fd, level, name, &value, &len) == 0 ? value : -1;
+}
+
+/* A stream of TCP, datagrams of UDP, a UNIX stream; not bound before. */
+static bool
+find_asked(int fd, const struct sockaddr *sa, socklen_t len, struct bind_address *ret)
+{
+	int domain = option(fd, SOL_SOCKET, SO_DOMAIN), type = option(fd, SOL_SOCKET, SO_TYPE);
+	int protocol = option(fd, SOL_SOCKET, SO_PROTOCOL);
+	bool v6only = domain == AF_INET6 && option(fd, IPPROTO_IPV6, IPV6_V6ONLY) > 0;
+	struct bind_address bound;
+	struct sockaddr_storage name;
+	socklen_t name_len = sizeof(name);
+	enum bind_kind kind;
+
+	if (sa->sa_family != domain)
+		return false;
+	if (domain == AF_UNIX && type == SOCK_STREAM)
+		kind = BIND_UNIX;
+	else if (domain != AF_INET && domain != AF_INET6)
+		return false;
+	else if (type == SOCK_STREAM && (protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP))
+		kind = BIND_TCP;
+	else if (type == SOCK_DGRAM && protocol == IPPROTO_UDP)
+		kind = BIND_UDP;
+	else
+		return false;
+	if (real()->getsockname(fd, (struct sockaddr *)&name, &name_len) != 0 ||
+	    (sockaddr_to_address((struct sockaddr *)&name, name_len, kind, v6only, &bound) &&
+	        (kind == BIND_UNIX || bound.port != 0)))
+		return false;
+	return sockaddr_to_address(sa, len, kind, v6only, ret);
+}
+
+static struct bind_listener *
+find_listener(const struct bind_address *asked, int fd)
+{
+	struct bind_listener *best = NULL;
+	unsigned most = 0;
+
+	if (asked->kind == BIND_UNIX)
+		return files_listener(AT_FDCWD, asked->path);
+	for (size_t i = 0; i < shim.len; i++) {
+		struct bind_listener *l = &shim.l[i];
+		/* Of two that are as good the one that is free, unless it was this one before. */
+		unsigned score = 2 * bind_score(l, asked);
+
+		if (score > 0 && hold_is_held(l, fd) && !bind_overlap(&l->asked, asked))
+			score--;
+		if (score > most) {
+			most = score;
+			best = l;
+		}
+	}
+	return best;
+}
+
+/* A number that was closed behind our back may be something else now. */
+static bool
+is_alive(const struct bind_listener *l)
+{
+	return l->fd >= 0 &&
+	       (l->at.kind == BIND_UDP || option(l->fd, SOL_SOCKET, SO_ACCEPTCONN) == 1);
+}
+
+static enum bind_mind
+find_mind(int fd, const struct bind_listener *l)
+{
+	int domain = option(fd, SOL_SOCKET, SO_DOMAIN);
+
+	if (domain == option(l->fd, SOL_SOCKET, SO_DOMAIN))
+		return MIND_SAME;
+	return domain == AF_INET ? MIND_V4 : MIND_V6;
+}
+
+/* Like the program's own socket: see above. Datagrams are read by calls that nobody sees. */
+static void
+take_over_mode(struct bind_listener *l, int flags)
+{
+	int now = real()->fcntl(l->fd, F_GETFL);
+	int wanted = (now & ~O_NONBLOCK) | (flags & O_NONBLOCK);
+
+	l->blocks = (flags & O_NONBLOCK) == 0;
+	l->undecided = l->blocks && l->at.kind != BIND_UDP;
+	if (now >= 0 && now != wanted && !l->undecided)
+		(void)real()->fcntl(l->fd, F_SETFL, wanted);
+}
+
+/* 0, a negative errno, or 1: libc shall do it. */
+static int
+take_listener(struct bind_listener *l, int fd, const struct bind_address *asked,
+    const struct sockaddr *sa, socklen_t len)
+{
+	int flags = real()->fcntl(fd, F_GETFL), r;
+	bool again = option(fd, SOL_SOCKET, SO_REUSEPORT) > 0;
+	enum bind_mind mind;
+
+	if (!is_alive(l)) {
+		shim_say("bind()", l,
+		    "the socket of this address was closed by the program; its own is tried");
+		return 1;
+	}
+	mind = find_mind(fd, l);
+	if (l->at.kind == BIND_UDP && mind == MIND_V6) {
+		shim_say("bind()", l,
+		    "this UDP address is of IPv4, and the program's socket of IPv6; write listen = "
+		    "udp:*:PORT");
+		return 1;
+	}
+	if (hold_aside_overlaps(asked, fd) && !again)
+		return -EADDRINUSE;
+	if (hold_is_held(l, fd)) {
+		if (!bind_overlap(&l->asked, asked))
+			return hold_aside(fd, asked, sa, len) ? 0 : -EADDRINUSE;
+		if (!again)
+			return -EADDRINUSE;
+	}
+	swap_options(fd, l->fd);
+	r = swap_socket(fd, l->fd, (unsigned)(l - shim.l + 1) | HINT_MIND(mind));
+	if (r < 0)
+		return r;
+	l->asked = *asked;
+	l->claimer = getpid();
+	take_over_mode(l, flags);
+	shim_claim(l);
+	if (l->at.kind == BIND_UDP)
+		shim_tell_ready();
+	return 0;
+}
+
+static int
+try_bind(int fd, const struct sockaddr *sa, socklen_t len)
+{
+	struct bind_address asked;
+	struct bind_listener *l;
+
+	if (hold_listener(fd))
+		return -EINVAL; /* bound already */
+	if (!find_asked(fd, sa, len, &asked))
+		return 1;
+	l = find_listener(&asked, fd);
+	return l ? take_listener(l, fd, &asked, sa, len) : 1;
+}
+
+int
+shim_bind(int fd, const struct sockaddr *sa, socklen_t len)
+{
+	int saved = errno, r = 1;
+
+	if (shim.active && sa && len >= sizeof(sa->sa_family)) {
+		lock();
+		r = try_bind(fd, sa, len);
+		unlock();
+	}
+	errno = r < 0 ? -r : saved;
+	if (r == 1)
+		return real()->bind(fd, sa, len);
+	return r < 0 ? -1 : 0;
+}
+
+int
+shim_listen(int fd, int backlog)
+{
+	struct bind_listener *l = hold_listener(fd);
+
+	if (!l || l->at.kind == BIND_UDP)
+		return real()->listen(fd, backlog);
+	shim_tell_ready();
+	return 0;
+}
+
+int
+shim_socket(int domain, int type, int protocol)
+{
+	int fd = real()->socket(domain, type, protocol);
+
+	hold_born(fd, HINT_NONE);
+	return fd;
+}
+
+/* Programs look whether somebody serves at their path before they remove it and bind. It is the
+ * master who does, for them, so nobody serves there until one of this worker has bound it. */
+int
+shim_connect(int fd, const struct sockaddr *sa, socklen_t len)
+{
+	struct bind_address asked;
+	struct bind_listener *l;
+	int saved = errno;
+
+	if (shim.has_unix && sa && len > sizeof(sa->sa_family) && sa->sa_family == AF_UNIX &&
+	    sockaddr_to_address(sa, len, BIND_UNIX, false, &asked)) {
+		l = files_listener(AT_FDCWD, asked.path);
+		if (l && !l->claimed && option(fd, SOL_SOCKET, SO_TYPE) == SOCK_STREAM) {
+			errno = ECONNREFUSED;
+			return -1;
+		}
+		errno = saved;
+	}
+	return real()->connect(fd, sa, len);
+}
+
+/* --- accept --------------------------------------------------------------------------------- */
+
+static void
+settle_mode(struct bind_listener *l, int fd)
+{
+	int saved = errno, flags = real()->fcntl(fd, F_GETFL);
+
+	if (flags >= 0 && !l->blocks && !(flags & O_NONBLOCK))
+		(void)real()->fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+	else if (flags >= 0 && l->undecided && (flags & O_NONBLOCK))
+		(void)real()->fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
+	l->undecided = false;
+	errno = saved;
+}
+
+/* accept() found nothing, although the program waits: somebody set O_NONBLOCK, or its own
+ * SO_RCVTIMEO is over. */
+static bool
+wait_for_one(const struct bind_listener *l, int fd)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	struct timeval limit = {0};
+	socklen_t len = sizeof(limit);
+
+	if (!l->blocks)
+		return false;
+	(void)real()->getsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, &len);
+	if (limit.tv_sec != 0 || limit.tv_usec != 0) {
+		errno = EAGAIN;
+		return false;
+	}
+	return poll(&p, 1, -1) == 1;
+}
+
+static int
+call_accept(int fd, struct sockaddr *sa, socklen_t *len, int flags)
+{
+	/* Who never asked for accept4() does not get it: seccomp filters may know only one. */
+	return flags == 0 ? real()->accept(fd, sa, len) : real()->accept4(fd, sa, len, flags);
+}
+
+static int
+accept_translated(int fd, struct sockaddr *sa, socklen_t *len, int flags, enum bind_mind mind)
+{
+	struct sockaddr_storage peer;
+	socklen_t peer_len = sizeof(peer);
+	int r = call_accept(fd, (struct sockaddr *)&peer, &peer_len, flags);
+	bool other;
+
+	if (r < 0)
+		return r;
+	other = peer.ss_family == (mind == MIND_V4 ? AF_INET6 : AF_INET);
+	peer_len = sockaddr_translate(mind, &peer, peer_len);
+	/* An IPv6 client of a program that knows IPv4 only keeps its form. */
+	hold_born(r, !other || peer.ss_family == (mind == MIND_V4 ? AF_INET : AF_INET6)
+	                 ? HINT_ACCEPTED | HINT_MIND(mind)
+	                 : HINT_NONE);
+	if (sa && len)
+		sockaddr_give(&peer, peer_len, sa, len);
+	return r;
+}
+
+static int
+take(int fd, struct sockaddr *sa, socklen_t *len, int flags)
+{
+	struct bind_listener *l = hold_hinted(fd);
+	enum bind_mind mind = hold_mind(fd);
+	int r, waits;
+
+	if (!l) {
+		r = call_accept(fd, sa, len, flags);
+		hold_born(r, HINT_NONE);
+		return r;
+	}
+	settle_mode(l, fd);
+	waits = l->blocks;
+	(void)__atomic_add_fetch(&l->waiting, waits, __ATOMIC_RELAXED);
+	do {
+		if (mind == MIND_SAME || (sa && !len)) {
+			r = call_accept(fd, sa, len, flags);
+			hold_born(r, HINT_NONE);
+		} else {
+			r = accept_translated(fd, sa, len, flags, mind);
+		}
+	} while (r < 0 && errno == EAGAIN && wait_for_one(l, fd));
+	(void)__atomic_sub_fetch(&l->waiting, waits, __ATOMIC_RELAXED);
+	return r;
+}
+
+int
+shim_accept(int fd, struct sockaddr *sa, socklen_t *len)
+{
+	return take(fd, sa, len, 0);
+}
+
+int
+shim_accept4(int fd, struct sockaddr *sa, socklen_t *len, int flags)
+{
+	return take(fd, sa, len, flags);
+}
+
+/* Shut down, the slot's socket would be lost to all who hold it: the program gets one of its own
+ * that is as dead. Only a thread that waits in accept() can be woken by nothing else than the real
+ * thing; the master listens again then. A UNIX socket could not, so there the thread waits on. */
+int
+shim_shutdown(int fd, int how)
+{
+	struct bind_listener *l = hold_listener(fd);
+	int saved = errno, domain, dead, r;
+
+	if (!l || how == SHUT_WR || l->at.kind == BIND_UDP ||
+	    (l->at.kind == BIND_TCP && __atomic_load_n(&l->waiting, __ATOMIC_RELAXED) > 0))
+		return real()->shutdown(fd, how);
+	domain = option(fd, SOL_SOCKET, SO_DOMAIN);
+	dead = real()->socket(domain, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	r = dead < 0 ? -errno : swap_socket(fd, dead, HINT_NONE);
+	if (dead >= 0)
+		(void)real()->close(dead);
+	errno = r < 0 ? -r : saved;
+	return r < 0 ? -1 : 0;
+}
+
+/* --- names and options ---------------------------------------------------------------------- */
+
+/* The true address, but the port that was asked for where the configuration maps one. */
+int
+shim_getsockname(int fd, struct sockaddr *sa, socklen_t *len)
+{
+	const struct bind_listener *l = hold_listener(fd);
+	enum bind_mind mind = hold_mind(fd);
+	struct sockaddr_storage name;
+	socklen_t name_len = sizeof(name);
+
+	if (!sa || !len || (!l && mind == MIND_SAME && hold_hint(fd) != HINT_ASIDE))
+		return real()->getsockname(fd, sa, len);
+	if (!l && hold_aside_name(fd, &name, &name_len)) {
+		sockaddr_give(&name, name_len, sa, len);
+		return 0;
+	}
+	if (real()->getsockname(fd, (struct sockaddr *)&name, &name_len) != 0)
+		return -1;
+	name_len = sockaddr_translate(mind, &name, name_len);
+	if (l && l->as != 0 && l->asked.port == l->as)
+		sockaddr_set_port(&name, l->as);
+	sockaddr_give(&name, name_len, sa, len);
+	return 0;
+}
+
+int
+shim_getpeername(int fd, struct sockaddr *sa, socklen_t *len)
+{
+	enum bind_mind mind = hold_mind(fd);
+	struct sockaddr_storage name;
+	socklen_t name_len = sizeof(name);
+
+	if (!sa || !len || mind == MIND_SAME)
+		return real()->getpeername(fd, sa, len);
+	if (real()->getpeername(fd, (struct sockaddr *)&name, &name_len) != 0)
+		return -1;
+	sockaddr_give(&name, sockaddr_translate(mind, &name, name_len), sa, len);
+	return 0;
+}
+
+int
+shim_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
+{
+	enum bind_mind mind = hold_mind(fd);
+	int number;
+
+	if (mind == MIND_SAME || !value || !len)
+		return real()->getsockopt(fd, level, name, value, len);
+	if (level == SOL_SOCKET && name == SO_DOMAIN)
+		number = mind == MIND_V4 ? AF_INET : AF_INET6;
+	else if (level == IPPROTO_IPV6 && name == IPV6_V6ONLY && mind == MIND_V6)
+		number = 0;
+	else
+		return real()->getsockopt(fd, level, name, value, len);
+	memcpy(value, &number, *len < sizeof(number) ? *len : sizeof(number));
+	*len = *len < sizeof(number) ? *len : sizeof(number);
+	return 0;
+}
+
+/* What makes a group of sockets, or chooses in it, is the master's. */
+static bool
+is_masters(int level, int name)
+{
+	static const int names[] = {SO_REUSEADDR, SO_REUSEPORT, SO_ATTACH_REUSEPORT_CBPF,
+	    SO_ATTACH_REUSEPORT_EBPF, SO_DETACH_REUSEPORT_BPF};
+
+	for (size_t i = 0; level == SOL_SOCKET && i < sizeof(names) / sizeof(names[0]); i++)
+		if (names[i] == name)
+			return true;
+	return false;
+}
+
+int
+shim_setsockopt(int fd, int level, int name, const void *value, socklen_t len)
+{
+	if (is_masters(level, name) && hold_listener(fd))
+		return 0;
+	/* An IPv6 program has options for its IPv6 socket, which is one of IPv4 here. */
+	if (level == IPPROTO_IPV6 && hold_mind(fd) == MIND_V6)
+		return 0;
+	return real()->setsockopt(fd, level, name, value, len);
+}
