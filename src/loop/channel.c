@@ -746,8 +746,10 @@ channel_recall(struct channel *c, int worker_end)
 
 	if (!outq_is_empty(&c->queue) || c->has_ring || ioctl(worker_end, SIOCINQ, &unread) != 0)
 		return -EBUSY;
-	if (c->proc->node && !node_may_recall(c->proc->node))
+	if (c->proc->node && !node_may_recall(c->proc->node)) {
+		node_recall_waiting(c->proc->node);
 		return -EBUSY;
+	}
 	if (unread <= 0)
 		return -ENOENT;
 	text = mem_alloc((size_t)unread);

@@ -1,6 +1,8 @@
 noinst_LTLIBRARIES += src/loop/libloop.la
 src_loop_libloop_la_SOURCES = \
 	src/loop/ask.c \
+	src/loop/binder.c \
+	src/loop/binder.h \
 	src/loop/channel.c \
 	src/loop/channel.h \
 	src/loop/client.c \
@@ -55,6 +57,8 @@ src_loop_libloop_la_SOURCES = \
 	src/loop/recall.c \
 	src/loop/recall.h \
 	src/loop/request.c \
+	src/loop/rescue.c \
+	src/loop/rescue.h \
 	src/loop/servers.c \
 	src/loop/servers.h \
 	src/loop/signals.c \

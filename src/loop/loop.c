@@ -22,6 +22,7 @@
 #include "loop/output.h"
 #include "loop/procs.h"
 #include "loop/queues.h"
+#include "loop/rescue.h"
 #include "loop/ring.h"
 #include "loop/servers.h"
 #include "loop/signals.h"
@@ -133,6 +134,8 @@ init_all(struct loop *l, const struct conf *conf, int *ret_code, struct err *e)
 		r = procs_init(l, e);
 	if (r == 0)
 		r = dispatch_init(l, e);
+	if (r == 0)
+		r = rescue_init(l, e);
 	if (r == 0 && (r = starter_init(l, l->options.ready_fd)) < 0)
 		err_set(e, r, "--ready-fd %d: %s", l->options.ready_fd, strerror(-r));
 	if (r < 0)
@@ -198,6 +201,7 @@ finish(struct loop *l)
 	procs_done(l);
 	ring_done(l);
 	dispatch_done(l);
+	rescue_done(l);
 	queues_done(l);
 	core_free(l->core);
 	guard_done(l);

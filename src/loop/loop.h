@@ -13,6 +13,7 @@
  *   node.c     the same socketpair, to a worker of Node's cluster; servers.c what it listens on
  *   dispatch.c connections that the master accepts and hands over
  *   doors.c    where it accepts them
+ *   rescue.c   connections of a worker of Node's that takes none, given to others
  *   recall.c   those that a worker does not read, taken back
  *   ready.c    NOTIFY_SOCKET and fd:N of a worker
  *   throttle.c tokens for descriptors that talk too much
@@ -55,6 +56,7 @@ struct ring;
 struct guard;
 struct launch_table;
 struct queues;
+struct rescue;
 struct shakes;
 struct signals;
 struct manager;
@@ -92,6 +94,7 @@ struct loop {
 	struct queues *queues;
 	struct shakes *shakes;		/* of watch.c: what leaving workers wait for */
 	struct dispatch *dispatch;
+	struct rescue *rescue;
 	struct ring *rings;		/* by app; uthash of ring.c */
 	struct guard *guard;
 	struct signals *signals;

@@ -422,6 +422,13 @@ node_may_recall(const struct node *n)
 }
 
 void
+node_recall_waiting(struct node *n)
+{
+	n->proc->take_asleep = true;
+	give_back_waiting(n, false);
+}
+
+void
 node_recalled(struct node *n)
 {
 	struct parcel *m = n->parcels;
@@ -433,8 +440,7 @@ node_recalled(struct node *n)
 	free_parcel(m);
 	node_add_ping(&line, n->bun); /* while that is unread, it sleeps */
 	say(n, &line);
-	n->proc->take_asleep = true;
-	give_back_waiting(n, false);
+	node_recall_waiting(n);
 	send_next(n);
 }
 

@@ -69,6 +69,8 @@ bool node_refuses(const struct node *n);
  * The giver's back() is not called for it, but for those that would have followed it. */
 bool node_may_recall(const struct node *n);
 void node_recalled(struct node *n);
+/* It sleeps, with something else on its way: what would follow that goes back. */
+void node_recall_waiting(struct node *n);
 
 /* For servers.c: what it listens on. */
 struct server **node_servers(struct node *n);

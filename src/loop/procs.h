@@ -24,6 +24,7 @@ struct err;
 struct channel;
 struct node;
 struct readiness;
+struct recall;
 struct output_source;
 struct listener;
 struct watch;
@@ -54,6 +55,7 @@ struct proc {
 	const struct listener *sent_from; /* where the last connection came from; compared only */
 	uint64_t sent_us;		/* recall: since when it may be unread; 0 = it is not */
 	unsigned sent_looks;		/* recall: in vain */
+	const struct recall *sent_by;	/* recall: in whose list it is */
 	struct proc *sent_prev, *sent_next;
 	struct worker_report report;
 	struct rusage usage;		/* filled when it is reaped */

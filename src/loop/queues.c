@@ -32,6 +32,7 @@
 #include "loop/lookout.h"
 #include "loop/loop.h"
 #include "loop/prepared.h"
+#include "loop/rescue.h"
 #include "loop/tell.h"
 #include "sys/queue.h"
 
@@ -450,21 +451,38 @@ queues_rescue(struct loop *l, const struct action *a)
 {
 	struct app_queues *q = find_settled(l, a->app);
 	const struct app *app = core_find_app(l->core, a->app);
-	bool can = queue_can_migrate(), tried = false;
+	bool can = queue_can_migrate(), tried = false, by_hand = false;
 	unsigned moved = 0;
 
 	if (!q || !app || a->slot < 0 || (size_t)a->slot >= q->look.slots_len ||
 	    q->look.looks_len == 0)
 		return;
-	for (size_t i = 0; can && i < q->look.listeners_len; i++)
-		if (q->look.listeners[i]->shape == LISTENER_STEERED &&
-		    (unsigned)a->slot < listener_slots(q->look.listeners[i]))
-			tried |= flush(l, a, app, q->look.listeners[i], &moved);
-	if (tried)
+	for (size_t i = 0; i < q->look.listeners_len; i++) {
+		struct listener *ls = q->look.listeners[i];
+
+		if (ls->shape != LISTENER_STEERED || (unsigned)a->slot >= listener_slots(ls))
+			continue;
+		if (rescue_is_possible(l, a->app, ls)) {
+			moved += rescue_seat(l, a->app, ls, (unsigned)a->slot, a->seat);
+			by_hand = true;
+		} else if (can) {
+			tried |= flush(l, a, app, ls, &moved);
+		}
+	}
+	if (tried || by_hand)
 		q->look.slots[a->slot].flushes++;
 	q->look.slots[a->slot].rescued += moved;
-	if (!can || moved > 0)
-		tell_rescue(q, a, app, can, moved);
+	if ((!can && !by_hand) || moved > 0)
+		tell_rescue(q, a, app, can || by_hand, moved);
+}
+
+void
+queues_rescued(struct loop *l, const char *app, unsigned slot, unsigned count)
+{
+	struct app_queues *q = find(l, app);
+
+	if (q && slot < q->look.slots_len)
+		q->look.slots[slot].rescued += count;
 }
 
 /* --- what others want to know --------------------------------------------------------------- */

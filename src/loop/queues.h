@@ -26,6 +26,8 @@ void queues_reopen(struct loop *l, const char *app);
 void queues_forget(struct loop *l, const char *app);
 /* ACTION_RESCUE. */
 void queues_rescue(struct loop *l, const struct action *a);
+/* For rescue.c: so many more were given to others. */
+void queues_rescued(struct loop *l, const char *app, unsigned slot, unsigned count);
 /* For status: the queues of a slot (both seats, all listeners) now and at most since the start,
  * and connections that were given to others because nobody took them there. False: its queue can't
  * be told from that of other slots. */

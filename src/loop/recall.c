@@ -119,6 +119,7 @@ recall_sent(struct recall *r, struct proc *p)
 	recall_forget(r, p);
 	p->sent_us = clock_now_us();
 	p->sent_looks = 0;
+	p->sent_by = r;
 	DL_APPEND2(r->sent, p, sent_prev, sent_next);
 	arm(r, due_us(r, p));
 }
@@ -126,7 +127,7 @@ recall_sent(struct recall *r, struct proc *p)
 void
 recall_forget(struct recall *r, struct proc *p)
 {
-	if (p->sent_us == 0)
+	if (p->sent_us == 0 || p->sent_by != r)
 		return;
 	DL_DELETE2(r->sent, p, sent_prev, sent_next);
 	p->sent_us = 0;
