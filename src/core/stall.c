@@ -61,7 +61,6 @@ stall_begin(struct worker *w)
 {
 	w->queue_since_us = w->stalled_us = 0;
 	w->queue_len = 0;
-	w->alive_us = w->app->core->now_us;
 	arm_ping(w);
 	arm_probe(w);
 }

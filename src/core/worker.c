@@ -149,7 +149,7 @@ become_ready(struct worker *w, enum ready_by by)
 		return;
 	if (at < c->out->len)
 		c->out->items[at].transition.ready_by = by;
-	w->ready_us = c->now_us;
+	w->ready_us = w->alive_us = c->now_us;
 	w->app->ever_ready = true;
 	w->app->tells_ready = by <= READY_BY_LISTENING;
 	timer_drop(&c->timers, &w->check);

@@ -55,6 +55,8 @@ struct proc {
 	bool ever_ready;
 	unsigned seat;
 	uint64_t stalls_from, stalls_to; /* takes nothing, answers no ping */
+	uint64_t word_us; /* says so often by itself that it is alive; 0 = never */
+	uint64_t said_us; /* when it last did; 0 = never did */
 	bool ring_given, ring_joined, ring_cut;
 	bool emptied, quiet; /* what ACTION_WATCH was told */
 	bool cut; /* ACTION_WATCH asked for it */
@@ -111,6 +113,7 @@ struct sim {
 	uint64_t stop_bound_us;
 	bool short_of_memory; /* a life in which allocations fail often */
 	bool stood_still; /* this step comes after a standstill */
+	uint64_t stepped_at;
 	bool calm; /* no faults of memory or fork any more */
 };
 
@@ -321,16 +324,32 @@ plan_noise(struct sim *s, int i)
 {
 	static const enum event_kind kinds[] = {EVENT_STOPPING, EVENT_REPLACE, EVENT_PROTOCOL_FAULT,
 	    EVENT_CHANNEL_CLOSED, EVENT_EXTEND, EVENT_READY, EVENT_SPOKE, EVENT_RING, EVENT_ALIVE,
-	    EVENT_EMPTIED, EVENT_QUIET};
-	struct event ev = event_of(kinds[rnd(s, 11)], s->procs[i].worker);
+	    EVENT_EMPTIED, EVENT_QUIET, EVENT_INTERVAL, EVENT_TRIGGER};
+	struct event ev = event_of(kinds[rnd(s, 13)], s->procs[i].worker);
 
 	if (ev.kind == EVENT_EXTEND)
 		ev.extend.us = rnd(s, 3) * SEC;
+	else if (ev.kind == EVENT_INTERVAL)
+		ev.interval.us = rnd(s, 3000) * MS;
 	else if (ev.kind == EVENT_READY)
 		ev.ready.by = READY_BY_CHANNEL;
 	else if (ev.kind == EVENT_REPLACE || ev.kind == EVENT_PROTOCOL_FAULT)
 		ev.text.reason = "noise";
 	plan(s, rnd(s, 8000) * MS, &ev, i);
+}
+
+/* So often that it is always in time, but when it stalls. */
+static void
+plan_words(struct sim *s, int i, uint64_t in_us)
+{
+	struct event ev = event_of(EVENT_ALIVE, s->procs[i].worker);
+	uint64_t watchdog_us = s->procs[i].launch->conf.watchdog_ms * MS;
+
+	if (watchdog_us < 500 * MS || !chance(s, 40))
+		return;
+	s->procs[i].word_us = watchdog_us / 100 * (40 + rnd(s, 60));
+	ev.alive.unasked = true;
+	plan(s, in_us, &ev, i);
 }
 
 static void
@@ -386,6 +405,7 @@ plan_life(struct sim *s, int i)
 	if (p->speaks && chance(s, 60))
 		plan_ring(s, i, chance(s, 85) ? boot / 2 : boot + rnd(s, 500) * MS);
 	plan_ready(s, i, boot);
+	plan_words(s, i, boot - boot / 4);
 	if (chance(s, 10))
 		plan_noise(s, i);
 }
@@ -715,6 +735,25 @@ on_reply(struct sim *s, const struct action *a)
 	s->answered_count++;
 }
 
+/* When a worker that says by itself that it is alive is late. */
+static uint64_t
+late_from(const struct proc *p, const struct worker *w)
+{
+	uint64_t from = p->said_us > w->ready_us ? p->said_us : w->ready_us;
+
+	return p->said_us == 0 || w->interval_us == 0 ? UINT64_MAX : from + w->interval_us;
+}
+
+static void
+judge_silence(struct sim *s, const struct action *a)
+{
+	struct proc *p = proc_of(s, a, "a process is called silent that is not there");
+	const struct worker *w = core_find_worker(s->core, a->worker);
+
+	if (p && w && strncmp(a->text, "has not said", 12) == 0 && s->now < late_from(p, w))
+		wrong(s, "a worker is called silent that has spoken in time");
+}
+
 static void
 on_transition(struct sim *s, const struct action *a)
 {
@@ -730,6 +769,8 @@ on_transition(struct sim *s, const struct action *a)
 	if (app >= 0 && a->transition.of_worker && a->transition.from == WORKER_STALLED &&
 	    a->transition.to == WORKER_STOPPING)
 		disturb(s, app); /* the watchdog */
+	if (a->transition.of_worker && a->transition.to == WORKER_STOPPING)
+		judge_silence(s, a);
 	/* Ready, or given up: from here only an operator or a rollout starts it again. */
 	if (app >= 0 && a->slot >= 0 && a->slot < 64 &&
 	    (a->transition.of_worker
@@ -1014,9 +1055,49 @@ note_watched(struct sim *s, const struct event *ev)
 }
 
 static void
+note_word(struct sim *s, const struct event *ev)
+{
+	for (int i = 0; i < s->procs_len; i++)
+		if (s->procs[i].worker == ev->worker)
+			s->procs[i].said_us = s->now;
+}
+
+static void
+forgive_silence(struct sim *s)
+{
+	for (int i = 0; i < s->procs_len; i++) {
+		struct proc *p = &s->procs[i];
+		const struct worker *w = core_find_worker(s->core, p->worker);
+
+		if (w && p->said_us != 0 && w->interval_us != 0)
+			p->said_us = late_from(p, w) - w->interval_us + s->now - s->stepped_at;
+	}
+}
+
+/* Each says again in time what it has to say; one that stalls says it when it is over. */
+static void
+check_silence(struct sim *s)
+{
+	for (int i = 0; i < s->procs_len; i++) {
+		const struct proc *p = &s->procs[i];
+		const struct worker *w = p->alive ? core_find_worker(s->core, p->worker) : NULL;
+
+		if (w && (w->state == WORKER_READY || w->state == WORKER_STALLED) &&
+		    s->now > late_from(p, w))
+			wrong(s, "a silent worker is left alone");
+	}
+}
+
+static void
 step(struct sim *s, struct event *ev)
 {
 	int rc, tries = 0;
+
+	if (s->stood_still)
+		forgive_silence(s);
+	s->stepped_at = s->now;
+	if ((ev->kind == EVENT_ALIVE && ev->alive.unasked) || ev->kind == EVENT_INTERVAL)
+		note_word(s, ev);
 
 	say(s, "%s %s w%u r%u", event_kind_to_string(ev->kind), ev->app ? ev->app : "", ev->worker,
 	    ev->request);
@@ -1049,8 +1130,10 @@ step(struct sim *s, struct event *ev)
 			wrong(s, "workers pay for a standstill of the master");
 		perform(s, &a);
 	}
-	if (!s->ended)
+	if (!s->ended) {
 		check_world(s);
+		check_silence(s);
+	}
 	if (ev->kind == EVENT_VERIFIED && !ev->verified.intact && !s->ended) {
 		const struct app *a = core_find_app(s->core, ev->app);
 
@@ -1078,8 +1161,7 @@ fill_target(struct sim *s, struct core_target *t, const char *name)
 
 	if (!l)
 		return false;
-	t->launch = l;
-	t->conf = &l->conf;
+	*t = (struct core_target){.launch = l, .conf = &l->conf};
 	t->workers = chance(s, 90) ? 1 + rnd(s, 5) : 0;
 	t->steered = app >= 0 && s->steered[app];
 	return true;
@@ -1262,6 +1344,15 @@ run_until(struct sim *s, uint64_t until)
 			if (s->procs[p.proc].alive)
 				plan_life(s, p.proc);
 			continue;
+		}
+		if (p.ev.kind == EVENT_ALIVE && p.ev.alive.unasked) {
+			struct proc *speaker = &s->procs[p.proc];
+
+			if (is_stalled(s, speaker)) {
+				plan(s, speaker->stalls_to - s->now, &p.ev, p.proc);
+				continue;
+			}
+			plan(s, speaker->word_us, &p.ev, p.proc);
 		}
 		step(s, &p.ev);
 	}

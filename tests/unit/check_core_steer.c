@@ -624,8 +624,11 @@ START_TEST(m4_standstill_of_the_master_is_nobodys_silence)
 	now += 100 * SEC;
 	simple(EVENT_TIME, 0);
 	ck_assert(has_note(NOTE_LATE));
-	later(999 * MS);
-	ck_assert_int_eq(slot_worker(0)->state, WORKER_READY);
+	for (unsigned i = 0; i < 6; i++)
+		look((unsigned[]){3, 0}, 2);
+	ck_assert_int_eq(slot_worker(0)->state, WORKER_STALLED);
+	later(993 * MS);
+	ck_assert_int_eq(slot_worker(0)->state, WORKER_STALLED);
 	later(1 * MS);
 	ck_assert_int_eq(find(ACTION_SIGNAL)->signal.signal, SIGABRT);
 }
