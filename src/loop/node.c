@@ -242,10 +242,23 @@ answer(struct node *n, const struct node_query *q, uint64_t seq)
 	else if (r == 0)
 		r = answer_shared(n, &a, &s,
 		    q->type == NODE_ADDRESS_UDP4 || q->type == NODE_ADDRESS_UDP6);
-	if (r == 0)
+	if (r == 0) {
+		servers_settle(n->proc->loop, n->proc, s.listener);
 		return;
+	}
 	servers_close(&n->servers, q->key);
 	answer_error(n, &a, r);
+}
+
+static void
+close_server(struct node *n, const char *key)
+{
+	const struct server *s = servers_by_key(n->servers, key);
+	const struct listener *ls = s ? s->listener : NULL;
+
+	servers_close(&n->servers, key);
+	if (ls && !n->leaves)
+		servers_settle(n->proc->loop, n->proc, ls);
 }
 
 static void
@@ -677,7 +690,7 @@ take(struct node *n, const struct node_msg *m, unsigned *cost)
 		take_listening(n);
 		break;
 	case NODE_CLOSE:
-		servers_close(&n->servers, m->key);
+		close_server(n, m->key);
 		break;
 	case NODE_LEAVES:
 		take_leaving(n, m);

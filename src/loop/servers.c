@@ -21,8 +21,10 @@
 #include "core/cluster.h"
 #include "loop/launch.h"
 #include "loop/loop.h"
+#include "loop/node.h"
 #include "loop/prepared.h"
 #include "loop/procs.h"
+#include "loop/steer.h"
 #include "loop/tell.h"
 
 #define DATA_MAX     65536 /* of one address */
@@ -461,4 +463,45 @@ servers_find(const struct server *servers, const struct listener *ls)
 		if (servers->listener == ls)
 			return servers;
 	return NULL;
+}
+
+const struct server *
+servers_by_key(const struct server *servers, const char *key)
+{
+	for (; servers; servers = servers->next)
+		if (strcmp(servers->key, key) == 0)
+			return servers;
+	return NULL;
+}
+
+static bool
+is_open(struct loop *l, const struct launch *la, const struct listener *ls)
+{
+	const struct worker *w, *next;
+
+	HASH_ITER (by_id, l->core->workers, w, next) {
+		const struct proc *p = w->generation->launch == la ? procs_find(l, w->id) : NULL;
+
+		if (p && p->node && node_serves(p->node, ls))
+			return true;
+	}
+	return false;
+}
+
+void
+servers_settle(struct loop *l, const struct proc *p, const struct listener *listener)
+{
+	const struct worker *w = core_find_worker(l->core, p->worker);
+	struct launch *la = w ? w->generation->launch : NULL;
+
+	for (size_t i = 0; la && i < la->listeners_len; i++) {
+		struct listener *ls = la->listeners[i];
+
+		if (ls != listener)
+			continue;
+		steer_listener(l, ls);
+		if (i >= la->app->listen_len && !is_open(l, la, ls))
+			launch_drop_listener(l, la, ls);
+		return;
+	}
 }

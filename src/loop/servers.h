@@ -44,6 +44,10 @@ int servers_open(struct loop *l, struct proc *p, struct server **servers,
     const struct node_query *q, struct server_answer *ret);
 void servers_close(struct server **servers, const char *key);
 void servers_close_all(struct server **servers);
+const struct server *servers_by_key(const struct server *servers, const char *key);
+/* p opened or closed a server there: its connections go to those that have one, and the last of those
+ * closes an address that no configuration names, as Node's own primary does. */
+void servers_settle(struct loop *l, const struct proc *p, const struct listener *ls);
 /* The first of them on that listener, or NULL. */
 const struct server *servers_find(const struct server *servers, const struct listener *ls);
 /* The app is gone; NULL: so are all. */

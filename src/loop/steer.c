@@ -9,7 +9,9 @@
 #include "core/cluster.h"
 #include "loop/launch.h"
 #include "loop/loop.h"
+#include "loop/node.h"
 #include "loop/prepared.h"
+#include "loop/procs.h"
 #include "loop/tell.h"
 
 static bool
@@ -38,9 +40,18 @@ find_owner(const struct loop *l, const struct listener *ls)
 	return owner;
 }
 
+/* One of Node's that serves has asked for what it reads, and another may have asked for more. */
+static bool
+has(struct loop *l, const struct worker *w, const struct listener *ls)
+{
+	const struct proc *p = w->generation->node && w->ready_us != 0 ? procs_find(l, w->id) : NULL;
+
+	return p && p->node ? node_serves(p->node, ls) : names(w->generation->launch, ls);
+}
+
 /* Whether the worker of that seat, or the one that will have it, has ls among its sockets. */
 static bool
-is_read(const struct slot *s, unsigned seat, const struct listener *ls)
+is_read(struct loop *l, const struct slot *s, unsigned seat, const struct listener *ls)
 {
 	const struct generation *g = s->generation;
 	const struct worker *w = s->current;
@@ -49,13 +60,13 @@ is_read(const struct slot *s, unsigned seat, const struct listener *ls)
 		for (w = s->leaving; w && (w->seat != seat || w->step > LEAVE_DELAY);)
 			w = w->next_leaving;
 	if (w)
-		g = w->generation;
+		return has(l, w, ls);
 	return g && names(g->launch, ls);
 }
 
 /* Places of the seats of the core's table; targets has room for CONF_WORKERS_MAX. */
 static unsigned
-fill_targets(const struct app *a, const struct listener *ls, uint16_t *targets)
+fill_targets(struct loop *l, const struct app *a, const struct listener *ls, uint16_t *targets)
 {
 	unsigned n = 0;
 
@@ -66,7 +77,7 @@ fill_targets(const struct app *a, const struct listener *ls, uint16_t *targets)
 		unsigned place = listener_index(ls, seat->slot, seat->seat);
 
 		if (place != LISTENER_NOWHERE && seat->slot < a->slots_len &&
-		    is_read(a->slots[seat->slot], seat->seat, ls))
+		    is_read(l, a->slots[seat->slot], seat->seat, ls))
 			targets[n++] = (uint16_t)place;
 	}
 	return n;
@@ -92,10 +103,11 @@ fill_slots(const struct app *a, const struct listener *ls, const uint16_t *targe
 /* Without a byte of memory of its own: where there is none, workers are replaced all the same, and
  * connections must not go to where nobody is. */
 static int
-attach(const struct app *a, struct listener *ls)
+attach(struct loop *l, const struct app *a, struct listener *ls)
 {
 	uint16_t targets[CONF_WORKERS_MAX], slots[CONF_WORKERS_MAX];
-	unsigned len = fill_targets(a, ls, targets), slots_len = fill_slots(a, ls, targets, len, slots);
+	unsigned len = fill_targets(l, a, ls, targets);
+	unsigned slots_len = fill_slots(a, ls, targets, len, slots);
 	int r;
 
 	ls->partial = a->steer.mode == STEER_SERVE && len < a->steer.len;
@@ -117,7 +129,7 @@ steer(struct loop *l, const struct app *a, struct listener *ls)
 
 	if (!a->generation)
 		return;
-	r = attach(a, ls);
+	r = attach(l, a, ls);
 	if (r == 0)
 		return;
 	ls->partial = true; /* tried again as soon as anything happens */
