@@ -72,8 +72,22 @@ take_message(struct proc *p, const struct notify_message *m)
 	}
 	if (m->ready)
 		tell_ready(p, READY_BY_NOTIFY);
+	if (m->has_interval) {
+		ev.kind = EVENT_INTERVAL;
+		ev.interval.us = m->interval_us;
+		loop_step(p->loop, &ev);
+	}
+	if (m->watchdog) {
+		ev.kind = EVENT_ALIVE;
+		ev.alive.unasked = true;
+		loop_step(p->loop, &ev);
+	}
 	if (m->stopping) {
 		ev.kind = EVENT_STOPPING;
+		loop_step(p->loop, &ev);
+	}
+	if (m->watchdog_trigger) {
+		ev.kind = EVENT_TRIGGER;
 		loop_step(p->loop, &ev);
 	}
 }
@@ -119,7 +133,8 @@ on_refilled(void *arg)
 		(void)uv_poll_start(&r->notify, UV_READABLE, on_notify);
 }
 
-/* A newline means ready; so does the end of the stream after anything was written, as in s6. */
+/* A newline means ready, as in s6, and closing afterwards is fine. So does the end of the stream
+ * after anything else was written, where s6 would wait for what can't come any more. */
 static void
 read_line(struct readiness *r)
 {

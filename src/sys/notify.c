@@ -146,11 +146,23 @@ line_value(const char *line, size_t len, const char *name)
 	return len >= n && memcmp(line, name, n) == 0 ? line + n : NULL;
 }
 
+/* False: it is no number. */
+static bool
+take_number(const char *value, size_t len, uint64_t *ret)
+{
+	char digits[24];
+
+	if (len >= sizeof(digits))
+		return false;
+	memcpy(digits, value, len);
+	digits[len] = '\0';
+	return units_parse_uint(digits, UINT64_MAX, ret) == 0;
+}
+
 static void
 take_line(const char *line, size_t len, struct notify_message *ret)
 {
 	const char *value;
-	char digits[24];
 
 	if (line_is(line, len, "READY=1"))
 		ret->ready = true;
@@ -164,15 +176,11 @@ take_line(const char *line, size_t len, struct notify_message *ret)
 		ret->watchdog_trigger = true;
 	else if ((value = line_value(line, len, "STATUS=")))
 		take_status(value, (size_t)(line + len - value), ret->status, sizeof(ret->status));
-	else if ((value = line_value(line, len, "EXTEND_TIMEOUT_USEC="))) {
-		size_t n = (size_t)(line + len - value);
-
-		if (n >= sizeof(digits))
-			return;
-		memcpy(digits, value, n);
-		digits[n] = '\0';
-		(void)units_parse_uint(digits, UINT64_MAX, &ret->extend_us);
-	}
+	else if ((value = line_value(line, len, "EXTEND_TIMEOUT_USEC=")))
+		(void)take_number(value, (size_t)(line + len - value), &ret->extend_us);
+	else if ((value = line_value(line, len, "WATCHDOG_USEC=")))
+		ret->has_interval |=
+		    take_number(value, (size_t)(line + len - value), &ret->interval_us);
 }
 
 /* There is no room for control data on purpose: descriptors that a worker sends along are then

@@ -28,9 +28,12 @@ struct notify_message {
 	bool ready, stopping, reloading, watchdog, watchdog_trigger;
 	char status[256];		/* "" = none; escaped */
 	uint64_t extend_us;		/* EXTEND_TIMEOUT_USEC, 0 = none */
+	bool has_interval;		/* WATCHDOG_USEC was there ... */
+	uint64_t interval_us;		/* ... with this */
 };
 /* Reads one datagram. 1: *ret filled. 0: nothing there. Negative errno otherwise. Descriptors
- * that came along are closed; unknown lines are skipped; an over-long datagram is dropped. */
+ * that came along are closed, which is what BARRIER=1 waits for; unknown lines are skipped; an
+ * over-long datagram is dropped. */
 int notify_worker_read(int fd, struct notify_message *ret);
 
 #endif

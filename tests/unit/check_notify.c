@@ -166,6 +166,50 @@ START_TEST(worker_says_what_systemd_services_say)
 	ck_assert(m.reloading && m.watchdog);
 	m = SAY("WATCHDOG=trigger");
 	ck_assert(m.watchdog_trigger && !m.watchdog);
+	m = SAY("WATCHDOG_USEC=20000000");
+	ck_assert(m.has_interval && !m.watchdog);
+	ck_assert_uint_eq(m.interval_us, 20000000);
+	m = SAY("WATCHDOG_USEC=0");
+	ck_assert(m.has_interval && m.interval_us == 0);
+	m = SAY("WATCHDOG_USEC=soon\nWATCHDOG_USEC=\nWATCHDOG_USEC=-1\nWATCHDOG=0\nWATCHDOG=");
+	ck_assert(!m.has_interval && !m.watchdog && !m.watchdog_trigger);
+}
+END_TEST
+
+/* sd_notify_barrier(3) waits until whoever reads has closed the descriptor that it sends. */
+START_TEST(barrier_ends_when_the_datagram_is_read)
+{
+	union {
+		struct cmsghdr head;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control = {0};
+	char text[] = "BARRIER=1";
+	struct iovec part = {.iov_base = text, .iov_len = strlen(text)};
+	struct msghdr header = {.msg_iov = &part,
+	    .msg_iovlen = 1,
+	    .msg_control = &control,
+	    .msg_controllen = sizeof(control)};
+	struct pollfd p = {.events = POLLIN};
+	int fd = notify_worker_open(in_dir("n"), (uid_t)-1, (gid_t)-1), worker, ends[2];
+	struct notify_message m;
+
+	worker = open_worker(in_dir("n"));
+	ck_assert_int_eq(pipe(ends), 0);
+	p.fd = ends[0];
+	control.head.cmsg_level = SOL_SOCKET;
+	control.head.cmsg_type = SCM_RIGHTS;
+	control.head.cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(&control.head), &ends[1], sizeof(int));
+	ck_assert_int_eq(sendmsg(worker, &header, 0), (ssize_t)strlen(text));
+	fd_close(&ends[1]);
+	ck_assert_int_eq(poll(&p, 1, 0), 0);
+	ck_assert_int_eq(notify_worker_read(fd, &m), 1);
+	ck_assert_int_eq(poll(&p, 1, 0), 1);
+	ck_assert(p.revents & POLLHUP);
+	ck_assert(!m.ready && !m.stopping);
+	fd_close(&ends[0]);
+	fd_close(&worker);
+	fd_close(&fd);
 }
 END_TEST
 
@@ -316,6 +360,7 @@ main(void)
 	tcase_add_test(t, without_a_manager_nothing_is_sent);
 	tcase_add_test(t, manager_that_is_gone_or_full_costs_no_wait);
 	tcase_add_test(t, worker_says_what_systemd_services_say);
+	tcase_add_test(t, barrier_ends_when_the_datagram_is_read);
 	tcase_add_test(t, unknown_and_broken_lines_are_skipped);
 	tcase_add_test(t, w8_status_is_escaped_and_cut_between_characters);
 	tcase_add_test(t, over_long_datagram_is_dropped);
