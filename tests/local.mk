@@ -28,6 +28,10 @@ AM_TESTS_ENVIRONMENT = \
 	MANDOC='$(MANDOC)'; export MANDOC; \
 	BROOD_SANITIZED='$(SANITIZE_CFLAGS)'; export BROOD_SANITIZED;
 
+# What looks at texts, at the compiler or at programs that are not ours: once is enough, in the normal
+# build.
+PLAIN_TESTS =
+
 include tests/lib/local.mk
 include tests/unit/base.mk
 include tests/unit/conf.mk
@@ -49,3 +53,6 @@ include tests/system/local.mk
 include tests/bench/local.mk
 
 TESTS += $(UNIT_TESTS)
+if !SANITIZERS
+TESTS += $(PLAIN_TESTS)
+endif

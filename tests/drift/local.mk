@@ -2,7 +2,7 @@
 drift_tests = tests/drift/rooms.tap tests/drift/verbs.tap tests/drift/sample.tap \
 	tests/drift/protocol.tap tests/drift/broodd.tap tests/drift/lint.tap tests/drift/libbrood.tap \
 	tests/drift/abi.tap
-TESTS += $(drift_tests)
+PLAIN_TESTS += $(drift_tests)
 EXTRA_DIST += $(drift_tests)
 
 # What the schema of the configuration says, for sample.tap.

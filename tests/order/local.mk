@@ -11,7 +11,7 @@ tests_order_order_SOURCES = \
 	tests/order/threads.c \
 	tests/order/timers.c
 tests_order_order_LDADD = $(RUNTIME_LIBS)
-TESTS += tests/order/order.tap
+PLAIN_TESTS += tests/order/order.tap
 EXTRA_DIST += tests/order/order.tap tests/order/say.cjs $(order_programs)
 
 order_programs = \

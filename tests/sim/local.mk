@@ -6,4 +6,4 @@ UNIT_TESTS += tests/sim/check_sim
 
 # Planted bugs: compiles src/core anew, a bug at a time.
 dist_check_SCRIPTS += tests/sim/bugs.tap
-UNIT_TESTS += tests/sim/bugs.tap
+PLAIN_TESTS += tests/sim/bugs.tap

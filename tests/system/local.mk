@@ -22,8 +22,6 @@ system_tests = \
 	tests/system/090-programs.bats \
 	tests/system/100-listeners.bats \
 	tests/system/110-ring.bats \
-	tests/system/111-recipe-asyncio.bats \
-	tests/system/112-recipe-go.bats \
 	tests/system/120-stall.bats \
 	tests/system/121-probe.bats \
 	tests/system/140-dispatch.bats \
@@ -32,10 +30,15 @@ system_tests = \
 	tests/system/150-examples.bats \
 	tests/system/151-exercise.bats \
 	tests/system/cli_client.bats
+# Programs of other people, by their recipes in contrib.
+recipe_tests = \
+	tests/system/111-recipe-asyncio.bats \
+	tests/system/112-recipe-go.bats
 if HAVE_BATS
 TESTS += $(system_tests)
+PLAIN_TESTS += $(recipe_tests)
 endif
-EXTRA_DIST += $(system_tests)
+EXTRA_DIST += $(system_tests) $(recipe_tests)
 EXTRA_DIST += tests/lib/state.bash \
 	tests/system/programs/echo.py \
 	tests/system/programs/health.py \
