@@ -117,6 +117,15 @@ check_listeners(struct load *l, const struct raw_section *s)
 		load_error(l, place_of(l, s, "take"),
 		    "take = stdin, but with balance = dispatch workers get connections over their "
 		    "channel, and no listener; write take = fds");
+	if (app->take == TAKE_BIND && app->listen_len == 0)
+		load_error(l, place_of(l, s, "take"),
+		    "take = bind gives the program the sockets of listen, and [%s] has none; add the "
+		    "address that the program binds",
+		    s->text);
+	else if (app->take == TAKE_BIND && app->balance == BALANCE_DISPATCH)
+		load_error(l, place_of(l, s, "take"),
+		    "take = bind is for programs that accept for themselves, and with balance = "
+		    "dispatch the master does; write balance = even");
 }
 
 /* What needs a connection of the master's own to one given worker. */

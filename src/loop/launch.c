@@ -20,6 +20,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "core/cluster.h"
+#include "loop/binder.h"
 #include "loop/loop.h"
 #include "loop/output.h"
 #include "loop/prepared.h"
@@ -327,6 +328,8 @@ prepare(struct conf *conf, const struct conf_app *app, char *const *environ_from
 	}
 	if (r == 0)
 		resolve_take(la);
+	if (r == 0 && la->take == TAKE_BIND)
+		r = binder_check(la, e);
 	if (r == 0 && (r = remember_files(la)) < 0)
 		err_set(e, r, "out of memory");
 	for (size_t i = 0; i < app->env_len; i++) {
@@ -437,6 +440,9 @@ launch_check(const struct conf *conf, const struct conf_app *app, bool run_as_ro
 		r = gather(la, -ENOMEM, &part, e, r);
 	else if (la->directory)
 		r = gather(la, find_program(la, run_as_root, &part), &part, e, r);
+	err_clear(&part);
+	if (la->program && app->take == TAKE_BIND)
+		r = gather(la, binder_check(la, &part), &part, e, r);
 	free_parts(la);
 	return r;
 }

@@ -116,6 +116,13 @@ add_var(struct scratch *s, size_t room, const char *fmt, ...)
 	s->own_vars[s->own_vars_len++] = text;
 }
 
+/* Programs of Node's ask, and what binds for itself shall do so. */
+static bool
+has_listen_vars(const struct launch *la)
+{
+	return la->take != TAKE_NODE && la->take != TAKE_BIND;
+}
+
 static void
 add_listener_vars(struct scratch *s, const struct launch *la)
 {
@@ -129,7 +136,7 @@ add_listener_vars(struct scratch *s, const struct launch *la)
 		if (port == 0 && la->listen[i]->kind == LISTEN_TCP)
 			port = la->listeners[i]->port;
 	}
-	if (la->take != TAKE_NODE) {
+	if (has_listen_vars(la)) {
 		add_var(s, LISTEN_PID_ROOM, "LISTEN_PID="); /* the first: see launch_fill_spec() */
 		add_var(s, 0, "LISTEN_FDS=%zu", n);
 		add_var(s, 0, "LISTEN_FDNAMES=%s", str_text(&names));
@@ -220,6 +227,51 @@ add_preload(struct scratch *s, const struct launch *la)
 		s->own_vars[s->own_vars_len++] = NULL; /* shows as a failure */
 	str_free(&path);
 	str_free(&word);
+}
+
+static void
+add_address(struct str *out, const struct conf_listen *c, uint16_t port)
+{
+	if (c->kind != LISTEN_UNIX) {
+		str_addf(out, strchr(c->host, ':') ? "%s:[%s]:%u" : "%s:%s:%u",
+		    c->kind == LISTEN_UDP ? "udp" : "tcp", c->host, (unsigned)port);
+		if (c->as != 0)
+			str_addf(out, "?as=%u", (unsigned)c->as);
+		return;
+	}
+	str_add(out, "unix:");
+	for (const char *at = c->path; *at != '\0'; at++) {
+		if (strchr("%;", *at))
+			str_addf(out, "%%%02X", (unsigned)(unsigned char)*at);
+		else
+			str_add_char(out, *at);
+	}
+}
+
+/* What brood-bind.so gives to whoever binds it: see bind/bind.h. The numbers have the room that it
+ * needs to write others. */
+static void
+add_binder(struct scratch *s, const struct launch *la, int channel)
+{
+	struct str text = {0}, module = {0};
+	int fd = 3;
+
+	if (la->take != TAKE_BIND)
+		return;
+	for (size_t i = 0; i < la->listeners_len; i++) {
+		str_addf(&text, "%04d=", fd++);
+		add_address(&text, la->listen[i], la->listeners[i]->port);
+		str_add_char(&text, ';');
+	}
+	str_addf(&text, "%04d=channel", channel);
+	add_var(s, 0, "BROOD_BIND=%s", str_text(&text));
+	(void)launch_libexec("brood-bind.so", &module);
+	str_add_char(&module, ':');
+	add_to_list(s, la, "LD_PRELOAD", str_text(&module), "", "");
+	if (str_failed(&text) || str_failed(&module))
+		s->own_vars[s->own_vars_len++] = NULL; /* shows as a failure */
+	str_free(&text);
+	str_free(&module);
 }
 
 static int
@@ -333,6 +385,7 @@ launch_fill_spec(struct loop *l, struct launch *la, const struct launch_worker *
 	add_node_vars(s, la, w->worker, channel);
 	add_expanded_vars(s, la, w->slot, w->generation);
 	add_preload(s, la);
+	add_binder(s, la, channel);
 	r = fill_envp(s, la);
 	if (r < 0)
 		return r;
@@ -340,7 +393,7 @@ launch_fill_spec(struct loop *l, struct launch *la, const struct launch_worker *
 	spec.path = la->program;
 	spec.argv = s->argv;
 	spec.envp = s->envp;
-	if (la->take != TAKE_NODE)
+	if (has_listen_vars(la))
 		spec.listen_pid = s->own_vars[0] + strlen("LISTEN_PID=");
 	spec.directory = la->directory;
 	spec.fds = s->fds;

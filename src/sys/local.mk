@@ -8,6 +8,8 @@ src_sys_libsys_la_SOURCES = \
 	src/sys/cred.h \
 	src/sys/diag.c \
 	src/sys/diag.h \
+	src/sys/elf.c \
+	src/sys/elf.h \
 	src/sys/features.c \
 	src/sys/features.h \
 	src/sys/holder.c \
