@@ -23,6 +23,7 @@
 #include "base/err.h"
 #include "loop/guard.h"
 #include "loop/queues.h"
+#include "loop/rescue.h"
 #include "loop/tell.h"
 #include "sys/queue.h"
 #include "sys/steer.h"
@@ -99,6 +100,28 @@ guard_flush(
 	return r;
 }
 
+/* No worker is one of Node's. */
+bool
+rescue_is_possible(struct loop *l, const char *app, const struct listener *ls)
+{
+	(void)l;
+	(void)app;
+	(void)ls;
+	return false;
+}
+
+unsigned
+rescue_seat(
+    struct loop *l, const char *app, const struct listener *ls, unsigned slot, unsigned seat)
+{
+	(void)l;
+	(void)app;
+	(void)ls;
+	(void)slot;
+	(void)seat;
+	return 0;
+}
+
 /* ---- the stage */
 
 static void
@@ -144,13 +167,14 @@ open_listener(struct fake_loop *f, const char *host)
 	};
 	f->launches.listeners.cpus = 1;
 	ck_assert_int_eq(setenv("BROOD_STEER_SWAP", "yes", 1), 0);
-	ck_assert_msg(listener_get(&f->launches.listeners, &f->conf, &f->address, FAKE_SLOTS,
-	                  &f->ls, &e) == 0,
+	ck_assert_msg(listener_get(&f->launches.listeners, &f->conf, &f->address, true,
+	                  FAKE_SLOTS, &f->ls, &e) == 0,
 	    "%s", e.text);
 	ck_assert_int_eq(f->ls->shape, LISTENER_STEERED);
 	f->listeners[0] = f->ls;
 	f->launch.app = &f->conf;
 	f->launch.listeners = f->listeners;
+	f->launch.listeners_len = 1;
 	DL_APPEND(f->launches.all, &f->launch);
 }
 

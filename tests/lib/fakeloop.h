@@ -1,7 +1,7 @@
 /*
  * fakeloop: a loop with one app on a real steered listener, whose workers are only states that the
  * test sets, and whose core hears nothing: what it would be told is kept. For tests of what looks
- * at sockets (queues, watch, probe); takes the place of step.c, tell.c, procs.c and guard.c.
+ * at sockets (queues, watch, probe); takes the place of step.c, tell.c, procs.c, guard.c, rescue.c.
  */
 #ifndef BROOD_TESTS_FAKELOOP_H
 #define BROOD_TESTS_FAKELOOP_H
