@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stddef.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -342,6 +343,32 @@ remember_file(const char *path, int fd)
 	b->ino = st.st_ino;
 }
 
+/* A name without a file: nothing to remove, nothing with a mode. */
+static int
+open_abstract(const struct listen_spec *spec, int *ret_fd, struct err *e)
+{
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	size_t len = strlen(spec->path); /* its @ stands for a NUL */
+	int type = SOCK_STREAM | SOCK_CLOEXEC | (spec->nonblocking ? SOCK_NONBLOCK : 0);
+	int fd = len > sizeof(a.sun_path) ? -1 : socket(AF_UNIX, type, 0), error;
+
+	if (fd < 0)
+		error = len > sizeof(a.sun_path) ? -ENAMETOOLONG : -errno;
+	else {
+		memcpy(a.sun_path + 1, spec->path + 1, len - 1);
+		error = bind(fd, (struct sockaddr *)&a,
+		            (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len)) < 0
+		            ? -errno
+		            : start_listening(spec, fd);
+	}
+	if (error < 0) {
+		fd_close(&fd);
+		return err_set(e, error, "%s: %s", spec->path, strerror(-error));
+	}
+	*ret_fd = fd;
+	return 0;
+}
+
 static int
 open_unix(const struct listen_spec *spec, int *ret_fd, struct err *e)
 {
@@ -381,7 +408,8 @@ listen_open(
 	for (unsigned i = 0; i < count; i++)
 		fds[i] = -1;
 	if (spec->type == LISTEN_TYPE_UNIX) {
-		error = open_unix(spec, &fds[0], e);
+		error = spec->path[0] == '@' ? open_abstract(spec, &fds[0], e)
+		                             : open_unix(spec, &fds[0], e);
 	} else {
 		error = target_init(&target, spec, count > 1);
 		if (error == 0 && count > 1)

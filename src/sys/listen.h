@@ -18,7 +18,7 @@ struct listen_spec {
 	enum listen_type type;
 	const char *host;		/* numeric, or "*" = dual stack (IPv4 only where IPv6 is off) */
 	uint16_t port;			/* 0 = any; listen_open() returns what it got */
-	const char *path;
+	const char *path;		/* of a file, or @NAME: abstract */
 	int mode;			/* UNIX: permission bits */
 	uid_t uid;			/* UNIX: (uid_t)-1 = unchanged */
 	gid_t gid;

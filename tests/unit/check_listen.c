@@ -530,6 +530,26 @@ START_TEST(x1_other_files_are_never_removed)
 }
 END_TEST
 
+START_TEST(an_abstract_name_has_its_exact_length)
+{
+	char name[64];
+	struct listen_spec spec = unix_at(name);
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	socklen_t len = sizeof(a);
+	int fd, other;
+
+	(void)snprintf(name, sizeof(name), "@brood-check-%d", (int)getpid());
+	(void)must_open(&spec, 1, &fd);
+	ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&a, &len), 0);
+	ck_assert_uint_eq(len, offsetof(struct sockaddr_un, sun_path) + strlen(name));
+	ck_assert_int_eq(a.sun_path[0], '\0');
+	ck_assert_int_eq(memcmp(a.sun_path + 1, name + 1, strlen(name) - 1), 0);
+	ck_assert_int_eq(listen_open(&spec, 1, &other, NULL, &err), -EADDRINUSE);
+	ck_assert_int_eq(access(name, F_OK), -1);
+	fd_close(&fd);
+}
+END_TEST
+
 START_TEST(x1_directory_open_to_everybody_is_refused)
 {
 	struct listen_spec spec = unix_at(in_dir("web.sock"));
@@ -721,6 +741,7 @@ main(void)
 	tcase_add_test(t, n6_live_socket_is_left_alone);
 	tcase_add_test(t, x1_symlink_refused);
 	tcase_add_test(t, x1_other_files_are_never_removed);
+	tcase_add_test(t, an_abstract_name_has_its_exact_length);
 	tcase_add_test(t, x1_directory_open_to_everybody_is_refused);
 	tcase_add_test(t, k6_long_path_is_refused_clearly);
 	tcase_add_test(t, unlink_removes_only_our_own_file);
