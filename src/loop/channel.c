@@ -455,6 +455,50 @@ is_control(const struct msg *m)
 	return m->kind != MSG_APPLICATION && m->kind != MSG_READY_BARE && m->kind != MSG_FAULT;
 }
 
+static bool
+send_copy(struct channel *c, const char *data, size_t len)
+{
+	struct str copy = {0};
+
+	str_add_n(&copy, data, len);
+	return push(c, &copy, true);
+}
+
+/* To whom messages can be sent without its having asked for any: it speaks brood, or it is one of
+ * Node's, which has an event for them. */
+static bool
+takes_messages(const struct proc *p)
+{
+	return p && p->channel && !p->channel->ended && (p->channel->speaks || p->node);
+}
+
+/* relay = all: to all others of the app, also to those that drain, whose clients are still there. What
+ * is not JSON would end a Node process. False: it is not for them. */
+static bool
+relay(struct proc *p, const char *data, size_t len)
+{
+	const struct worker *w, *next, *from = core_find_worker(p->loop->core, p->worker);
+	struct str line = {0};
+	struct node_msg m;
+
+	if (!from || from->generation->conf->relay != RELAY_ALL)
+		return false;
+	node_decode(data, len, false, &m);
+	if (m.kind != NODE_USER || !m.well_formed)
+		return false;
+	node_add_user(&line, data, len);
+	HASH_ITER (by_id, p->loop->core->workers, w, next) {
+		struct proc *to = w->app == from->app && w != from ? procs_find(p->loop, w->id)
+		                                                   : NULL;
+
+		if (takes_messages(to) && !str_failed(&line) &&
+		    send_copy(to->channel, line.data, line.len))
+			to->report.messages_out++;
+	}
+	str_free(&line);
+	return true;
+}
+
 static void
 take_frame(struct channel *c, enum frame_kind kind, const char *data, size_t len)
 {
@@ -471,7 +515,7 @@ take_frame(struct channel *c, enum frame_kind kind, const char *data, size_t len
 	msg_decode(data, len, &m);
 	if (is_control(&m) && !c->speaks)
 		first_word(c);
-	if (!c->closed)
+	if (!c->closed && !(m.kind == MSG_APPLICATION && relay(c->proc, data, len)))
 		take(c, &m);
 	msg_done(&m);
 }
@@ -775,12 +819,8 @@ static bool
 send_to_slot(struct loop *l, const struct slot *s, const struct str *line)
 {
 	struct proc *p = s->current ? procs_find(l, s->current->id) : NULL;
-	struct str copy = {0};
 
-	if (!p || !p->channel || p->channel->ended || !(p->channel->speaks || p->node))
-		return false;
-	str_add_n(&copy, line->data, line->len);
-	if (!push(p->channel, &copy, true))
+	if (!takes_messages(p) || !send_copy(p->channel, line->data, line->len))
 		return false;
 	p->report.messages_out++;
 	return true;

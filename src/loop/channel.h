@@ -61,7 +61,7 @@ int channel_recall(struct channel *c, int worker_end);
 
 /* Message to the worker in one slot of app, or with slot < 0 to all of them, from `from`
  * ("web.2", or "brood" for `brood send`). Returns for how many it was queued: workers that
- * serve and speak brood. not_slot: left out of "all", -1 = nobody. */
+ * serve and speak brood, or are Node's. not_slot: left out of "all", -1 = nobody. */
 unsigned channel_send_message(struct loop *l, const char *app, int slot, int not_slot,
     const char *from, const json_t *data);
 /* Lines lost so far because the worker does not read. */
