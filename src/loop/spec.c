@@ -15,8 +15,8 @@
 #include "loop/loop.h"
 #include "loop/prepared.h"
 
-#define LISTEN_PID_ROOM 11 /* digits of a pid and the terminator */
-#define WORKER_VARS     24 /* variables that tell workers of a generation apart */
+#define PID_ROOM    11 /* digits of a pid and the terminator */
+#define WORKER_VARS 24 /* variables that tell workers of a generation apart */
 
 void
 scratch_reset(struct scratch *s)
@@ -116,6 +116,16 @@ add_var(struct scratch *s, size_t room, const char *fmt, ...)
 	s->own_vars[s->own_vars_len++] = text;
 }
 
+/* The child writes its own pid there. NULL without memory, which fill_envp() finds, too. */
+static char *
+add_pid_var(struct scratch *s, const char *name)
+{
+	add_var(s, PID_ROOM, "%s=", name);
+	return s->own_vars[s->own_vars_len - 1]
+	           ? s->own_vars[s->own_vars_len - 1] + strlen(name) + 1
+	           : NULL;
+}
+
 /* Programs of Node's ask, and what binds for itself shall do so. */
 static bool
 has_listen_vars(const struct launch *la)
@@ -124,7 +134,7 @@ has_listen_vars(const struct launch *la)
 }
 
 static void
-add_listener_vars(struct scratch *s, const struct launch *la)
+add_listener_vars(struct scratch *s, const struct launch *la, struct spawn_spec *spec)
 {
 	struct str names = {0};
 	uint16_t port = 0;
@@ -137,7 +147,7 @@ add_listener_vars(struct scratch *s, const struct launch *la)
 			port = la->listeners[i]->port;
 	}
 	if (has_listen_vars(la)) {
-		add_var(s, LISTEN_PID_ROOM, "LISTEN_PID="); /* the first: see launch_fill_spec() */
+		spec->listen_pid = add_pid_var(s, "LISTEN_PID");
 		add_var(s, 0, "LISTEN_FDS=%zu", n);
 		add_var(s, 0, "LISTEN_FDNAMES=%s", str_text(&names));
 	}
@@ -305,8 +315,21 @@ add_brood_vars(struct scratch *s, const struct launch *la, const struct launch_w
 		add_var(s, 0, "BROOD_DISPATCH=1");
 	if (!la->own_instance)
 		add_var(s, 0, "NODE_APP_INSTANCE=%u", w->slot);
-	if (w->notify_path)
-		add_var(s, 0, "NOTIFY_SOCKET=%s", w->notify_path);
+}
+
+static void
+add_notify_vars(struct scratch *s, const struct launch *la, const struct launch_worker *w,
+    struct spawn_spec *spec)
+{
+	uint64_t watchdog_ms = la->app->watchdog_ms;
+
+	if (!w->notify_path)
+		return;
+	add_var(s, 0, "NOTIFY_SOCKET=%s", w->notify_path);
+	if (watchdog_ms == 0)
+		return;
+	add_var(s, 0, "WATCHDOG_USEC=%llu", (unsigned long long)watchdog_ms * 1000);
+	spec->watchdog_pid = add_pid_var(s, "WATCHDOG_PID");
 }
 
 /* Node's own primary says it so. The id is never used again, as there. */
@@ -380,8 +403,9 @@ launch_fill_spec(struct loop *l, struct launch *la, const struct launch_worker *
 	s->own_vars = mem_calloc(WORKER_VARS + la->app->env_len, sizeof(*s->own_vars));
 	if (!s->own_vars)
 		return -ENOMEM;
-	add_listener_vars(s, la);
+	add_listener_vars(s, la, &spec);
 	add_brood_vars(s, la, w, channel);
+	add_notify_vars(s, la, w, &spec);
 	add_node_vars(s, la, w->worker, channel);
 	add_expanded_vars(s, la, w->slot, w->generation);
 	add_preload(s, la);
@@ -393,8 +417,6 @@ launch_fill_spec(struct loop *l, struct launch *la, const struct launch_worker *
 	spec.path = la->program;
 	spec.argv = s->argv;
 	spec.envp = s->envp;
-	if (has_listen_vars(la))
-		spec.listen_pid = s->own_vars[0] + strlen("LISTEN_PID=");
 	spec.directory = la->directory;
 	spec.fds = s->fds;
 	*ret = spec;

@@ -339,6 +339,8 @@ child_exec(const struct spawn_spec *spec, int *stage)
 
 	if (spec->listen_pid)
 		child_write_pid(spec->listen_pid);
+	if (spec->watchdog_pid)
+		child_write_pid(spec->watchdog_pid);
 	*stage = SPAWN_STAGE_SIGNALS;
 	(void)sigemptyset(&none);
 	if (sigprocmask(SIG_SETMASK, &none, NULL) < 0)

@@ -44,8 +44,9 @@ struct spawn_spec {
 	const char *path;		/* program, absolute or with a slash */
 	char *const *argv;
 	char *const *envp;
-	char *listen_pid;		/* points into envp, behind "LISTEN_PID=", with 11 bytes of
-					 * room: the child writes its own pid there. Or NULL */
+	/* Each points into envp, behind "LISTEN_PID=" or "WATCHDOG_PID=", with 11 bytes of room: the
+	 * child writes its own pid there. Or NULL. */
+	char *listen_pid, *watchdog_pid;
 	const char *directory;		/* NULL = stay */
 	bool change_user;
 	uid_t uid;

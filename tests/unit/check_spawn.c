@@ -501,14 +501,17 @@ START_TEST(impossible_settings_name_their_stage)
 }
 END_TEST
 
-START_TEST(listen_pid_is_the_workers_own)
+START_TEST(pids_in_the_environment_are_the_workers_own)
 {
-	char variable[] = "LISTEN_PID=0000000000", *envp[] = {variable, NULL};
-	char *argv[] = {"sh", "-c", "[ \"$LISTEN_PID\" = $$ ] && echo same", NULL};
+	char variable[] = "LISTEN_PID=0000000000", other[] = "WATCHDOG_PID=\0\0\0\0\0\0\0\0\0\0";
+	char *envp[] = {variable, other, NULL};
+	char *argv[] = {
+	    "sh", "-c", "[ \"$LISTEN_PID,$WATCHDOG_PID\" = $$,$$ ] && echo same", NULL};
 	struct spawn_spec spec = spec_of("/bin/sh", argv);
 
 	spec.envp = envp;
 	spec.listen_pid = variable + strlen("LISTEN_PID=");
+	spec.watchdog_pid = other + strlen("WATCHDOG_PID=");
 	ck_assert_str_eq(run(spec)->out, "same\n");
 	ck_assert_str_eq(variable, "LISTEN_PID=0000000000");
 }
@@ -811,7 +814,7 @@ main(void)
 	tcase_add_test(t, limit_beyond_the_hard_one_needs_privilege);
 	tcase_add_test(t, nice_oom_score_and_affinity_are_set);
 	tcase_add_test(t, impossible_settings_name_their_stage);
-	tcase_add_test(t, listen_pid_is_the_workers_own);
+	tcase_add_test(t, pids_in_the_environment_are_the_workers_own);
 	tcase_add_test(t, no_new_privs_is_set_when_asked);
 	tcase_add_test(t, x3_user_and_groups_are_changed_for_good);
 	tcase_add_test(t, x3_setgroups_failure_ends_child);
