@@ -1,6 +1,6 @@
 /*
  * node-preload: lets a Node worker leave without a keep-alive client noticing. Node loads it before
- * the app (NODE_OPTIONS="--require ..."), in Node's own cluster protocol nothing changes.
+ * the app (NODE_OPTIONS="--require ..."); the protocol between worker and master stays as it is.
  *
  * A worker that is told to disconnect closes its servers, and with them (since Node 20) the idle
  * keep-alive connections, at once: the client whose next request is on its way gets a reset. So
@@ -11,12 +11,15 @@
  *   - a connection that has no request inside and heard nothing for 5 s is closed, also one that
  *     never sent anything (Node's timers for these end with the server; that of keepAliveTimeout,
  *     if it is shorter, stays in force);
- *   - HTTP/2 sessions are told by GOAWAY (Node 24 does so by itself).
+ *   - HTTP/2 sessions are told by GOAWAY.
  *
- * A server that the app closes, that is not closed by the disconnect (listen({exclusive: true})),
- * and a connection that was upgraded are as ever. Until the disconnect nothing is watched, patched
- * or counted: a request costs nothing. Where Node is not built as expected inside, all that is lost
- * is that such an answer says keep-alive once more and that silent connections stay.
+ * As ever are: a server that the app closes by itself, one that the disconnect does not close
+ * (listen({exclusive: true})), and connections that were upgraded.
+ *
+ * Until the disconnect a request costs nothing: nothing is patched, and nothing watched but, up to
+ * Node 22, the first connection of a server, as it might speak HTTP/2. What is looked at inside
+ * Node is tested first; where it is not as expected, answers that are under way say keep-alive once
+ * more, and connections that never sent anything stay.
  */
 'use strict';
 

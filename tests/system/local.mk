@@ -29,6 +29,7 @@ system_tests = \
 	tests/system/131-doctor.bats \
 	tests/system/150-examples.bats \
 	tests/system/151-exercise.bats \
+	tests/system/160-node-preload.bats \
 	tests/system/cli_client.bats
 # Programs of other people, by their recipes in contrib.
 recipe_tests = \
@@ -40,6 +41,8 @@ PLAIN_TESTS += $(recipe_tests)
 endif
 EXTRA_DIST += $(system_tests) $(recipe_tests)
 EXTRA_DIST += tests/lib/state.bash \
+	tests/node/app.mjs \
+	tests/node/preload.test.cjs \
 	tests/system/programs/echo.py \
 	tests/system/programs/health.py \
 	tests/system/programs/ring.py \
