@@ -120,6 +120,15 @@ set_flag(struct cli *cli, enum flag_id id, const char *value)
 	case FLAG_NAMES:
 		cli->names = true;
 		return 0;
+	case FLAG_OUTPUT:
+		cli->output = value;
+		return 0;
+	case FLAG_FORCE:
+		cli->force = true;
+		return 0;
+	case FLAG_ENV:
+		cli->environment = value;
+		return 0;
 	case FLAG_MAX:
 		break;
 	}

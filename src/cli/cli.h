@@ -32,7 +32,8 @@ struct cli {
 	struct string_list listen, set;
 	uint64_t timeout_ms; /* 0: none */
 	uint64_t lines;
-	bool json, no_wait, update_env, follow, help, names;
+	const char *output, *environment; /* of import: --output, --env */
+	bool json, no_wait, update_env, follow, help, names, force;
 	bool dashes; /* "--": what follows is a command */
 	/* arguments after the verb */
 	char **args;

@@ -48,6 +48,9 @@ int cmd_probe(struct cli *cli);
 /* doctor.c */
 int cmd_doctor(struct cli *cli);
 
+/* import.c */
+int cmd_import(struct cli *cli);
+
 /* help.c */
 int cmd_help(struct cli *cli);
 int cmd_complete(struct cli *cli);

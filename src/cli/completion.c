@@ -25,6 +25,7 @@ bash_verb(FILE *f, const struct verb *v)
 	    [TARGET_SLOT] = "slots",
 	    [TARGET_COMMAND] = "commands",
 	    [TARGET_VERB] = "verbs",
+	    [TARGET_IMPORT] = "import",
 	};
 
 	(void)fprintf(f, "\t%s", v->name);
@@ -81,7 +82,7 @@ static const char bash_find[] =
     "\"$cur\")\n"
     "\t\treturn\n"
     "\t\t;;\n"
-    "\t-c | --config)\n"
+    "\t-c | --config | -o | --output)\n"
     "\t\tmapfile -t COMPREPLY < <(compgen -f -- \"$cur\")\n"
     "\t\treturn\n"
     "\t\t;;\n"
@@ -110,6 +111,14 @@ static const char bash_tail[] = "\tesac\n"
                                 "\t\t((COMP_CWORD == verb_at + 1)) || return\n"
                                 "\t\tmapfile -t COMPREPLY < <(compgen -W \"$(brood __complete "
                                 "\"$target\" 2>/dev/null)\" -- \"$cur\")\n"
+                                "\t\t;;\n"
+                                "\timport)\n"
+                                "\t\tif ((COMP_CWORD == verb_at + 1)); then\n"
+                                "\t\t\tmapfile -t COMPREPLY < <(compgen -W \"pm2 Procfile "
+                                "supervisord\" -- \"$cur\")\n"
+                                "\t\telse\n"
+                                "\t\t\tmapfile -t COMPREPLY < <(compgen -f -- \"$cur\")\n"
+                                "\t\tfi\n"
                                 "\t\t;;\n"
                                 "\tverbs)\n"
                                 "\t\tmapfile -t COMPREPLY < <(compgen -W \"$verbs\" -- \"$cur\")\n"
@@ -158,6 +167,7 @@ zsh_action(enum flag_id id)
 	case FLAG_INSTANCE:
 		return "{_brood_names instances}";
 	case FLAG_CONFIG:
+	case FLAG_OUTPUT:
 		return "_files";
 	case FLAG_RUN_DIR:
 		return "_files -/";
@@ -198,6 +208,7 @@ zsh_verb(FILE *f, const struct verb *v)
 	    [TARGET_SLOT] = "'1:worker:{_brood_names slots}'",
 	    [TARGET_COMMAND] = "'*::command:_normal'",
 	    [TARGET_VERB] = "'1:verb:{_brood_verbs}'",
+	    [TARGET_IMPORT] = "'1:format:(pm2 Procfile supervisord)' '2:file:_files'",
 	};
 
 	(void)fprintf(f, "\t\t%s", v->name);
@@ -282,7 +293,7 @@ fish_flag(FILE *f, const char *condition, enum flag_id id)
 	(void)fprintf(f, "complete -c brood -n '%s' -l %s", condition, flag->name);
 	if (flag->letter)
 		(void)fprintf(f, " -s %c", flag->letter);
-	if (id == FLAG_CONFIG)
+	if (id == FLAG_CONFIG || id == FLAG_OUTPUT)
 		(void)fprintf(f, " -r -F");
 	else if (id == FLAG_RUN_DIR)
 		(void)fprintf(f, " -x -a '(__fish_complete_directories)'");
@@ -316,6 +327,9 @@ fish_verb(FILE *f, const struct verb *v)
 		    v->target == TARGET_APP ? "apps" : "slots");
 	else if (v->target == TARGET_COMMAND)
 		(void)fprintf(f, "complete -c brood -n '%s' -F\n", condition);
+	else if (v->target == TARGET_IMPORT)
+		(void)fprintf(
+		    f, "complete -c brood -n '%s' -a 'pm2 Procfile supervisord' -F\n", condition);
 	else if (v->target == TARGET_VERB) {
 		(void)fprintf(f, "complete -c brood -n '%s' -a '", condition);
 		names(f, " ");

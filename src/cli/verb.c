@@ -31,6 +31,9 @@ static const struct flag flags[FLAG_MAX] = {
     [FLAG_FOLLOW] = {'f', "follow", NULL, "go on with what comes, until Ctrl-C"},
     [FLAG_LINES] = {'n', "lines", "N", "begin with the last N (default 100)"},
     [FLAG_NAMES] = {0, "names", NULL, "the bare tables, for scripts"},
+    [FLAG_OUTPUT] = {'o', "output", "FILE", "write there, not to standard output"},
+    [FLAG_FORCE] = {0, "force", NULL, "replace a file that is there"},
+    [FLAG_ENV] = {0, "env", "NAME", "of PM2: take the variables of env_NAME, too"},
 };
 
 static const char *const ps[] = {"ps", NULL};
@@ -111,6 +114,13 @@ static const struct verb verbs[] = {
         "configuration (-c, or the default file) and at a master that runs. Exit code: 0 when\n"
         "nothing essential is missing.",
         cmd_doctor, NEED_NOTHING, TARGET_NONE, WITH(CONFIG) | WITH(TIMEOUT), 0, 0, false},
+    {"import", NULL, "pm2|Procfile|supervisord [FILE]",
+        "make a brood.conf of another supervisor's file",
+        "pm2 FILE: an ecosystem file (JSON; JavaScript and YAML by asking node). Procfile [FILE]:\n"
+        "./Procfile unless given. supervisord FILE: its configuration. What has no counterpart is\n"
+        "said on standard error, and in comments, with what to do instead.",
+        cmd_import, NEED_NOTHING, TARGET_IMPORT, WITH(OUTPUT) | WITH(FORCE) | WITH(ENV), 1, 2,
+        false},
     {"ping", NULL, "", "ask whether the master answers", NULL, cmd_ping, NEED_MASTER, TARGET_NONE,
         WITH(TIMEOUT), 0, 0, false},
     {"version", NULL, "", "versions of brood and of the running master", NULL, cmd_version,

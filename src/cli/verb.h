@@ -47,6 +47,9 @@ enum flag_id {
 	FLAG_FOLLOW,
 	FLAG_LINES,
 	FLAG_NAMES,
+	FLAG_OUTPUT,
+	FLAG_FORCE,
+	FLAG_ENV,
 	FLAG_MAX,
 };
 #define FLAG_BIT(id) (1u << (id))
@@ -65,7 +68,7 @@ enum verb_need {
 };
 
 /* What its first argument is, for completions and for finding the instance by it. */
-enum verb_target { TARGET_NONE, TARGET_APP, TARGET_SLOT, TARGET_COMMAND, TARGET_VERB };
+enum verb_target { TARGET_NONE, TARGET_APP, TARGET_SLOT, TARGET_COMMAND, TARGET_VERB, TARGET_IMPORT };
 
 struct verb {
 	const char *name;
