@@ -87,7 +87,7 @@ bool bind_plain_path(const char *path, const char *cwd, char ret[BIND_PATH_MAX])
 /* What the program believes its socket to be, where ours is of another family. */
 enum bind_mind { MIND_SAME, MIND_V4, MIND_V6 };
 
-/* sa as a program of that mind would see it; an IPv6 client has no other form. Returns its length. */
+/* sa as a program of that mind would see it. Returns its length. */
 socklen_t sockaddr_translate(enum bind_mind mind, struct sockaddr_storage *sa, socklen_t len);
 /* As the kernel hands addresses out: no more than *len bytes, and *len is what there was. */
 void sockaddr_give(const struct sockaddr_storage *from, socklen_t from_len, struct sockaddr *to,

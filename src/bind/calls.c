@@ -159,6 +159,18 @@ take_over_mode(struct bind_listener *l, int flags)
 		(void)real()->fcntl(l->fd, F_SETFL, wanted);
 }
 
+static int
+leave_aside(const struct bind_listener *l, int fd, const struct bind_address *asked,
+    const struct sockaddr *sa, socklen_t len)
+{
+	if (!hold_aside(fd, asked, sa, len))
+		return -EADDRINUSE;
+	shim_say("bind()", l,
+	    "a second address of the program is in the same listen; what comes for it comes to the "
+	    "first. A listen for each, such as 0.0.0.0:PORT and [::]:PORT, keeps them apart");
+	return 0;
+}
+
 /* 0, a negative errno, or 1: libc shall do it. */
 static int
 take_listener(struct bind_listener *l, int fd, const struct bind_address *asked,
@@ -183,10 +195,10 @@ take_listener(struct bind_listener *l, int fd, const struct bind_address *asked,
 	if (hold_aside_overlaps(asked, fd) && !again)
 		return -EADDRINUSE;
 	if (hold_is_held(l, fd)) {
-		if (!bind_overlap(&l->asked, asked))
-			return hold_aside(fd, asked, sa, len) ? 0 : -EADDRINUSE;
-		if (!again)
+		if (bind_overlap(&l->asked, asked) && !again)
 			return -EADDRINUSE;
+		if (!bind_overlap(&l->asked, asked))
+			return leave_aside(l, fd, asked, sa, len);
 	}
 	swap_options(fd, l->fd);
 	r = swap_socket(fd, l->fd, (unsigned)(l - shim.l + 1) | HINT_MIND(mind));
@@ -319,18 +331,12 @@ accept_translated(int fd, struct sockaddr *sa, socklen_t *len, int flags, enum b
 	struct sockaddr_storage peer;
 	socklen_t peer_len = sizeof(peer);
 	int r = call_accept(fd, (struct sockaddr *)&peer, &peer_len, flags);
-	bool other;
 
-	if (r < 0)
-		return r;
-	other = peer.ss_family == (mind == MIND_V4 ? AF_INET6 : AF_INET);
-	peer_len = sockaddr_translate(mind, &peer, peer_len);
-	/* An IPv6 client of a program that knows IPv4 only keeps its form. */
-	hold_born(r, !other || peer.ss_family == (mind == MIND_V4 ? AF_INET : AF_INET6)
-	                 ? HINT_ACCEPTED | HINT_MIND(mind)
-	                 : HINT_NONE);
-	if (sa && len)
+	hold_born(r, HINT_ACCEPTED | HINT_MIND(mind));
+	if (r >= 0 && sa && len) {
+		peer_len = sockaddr_translate(mind, &peer, peer_len);
 		sockaddr_give(&peer, peer_len, sa, len);
+	}
 	return r;
 }
 

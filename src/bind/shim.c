@@ -228,8 +228,8 @@ shim_say(const char *what, const struct bind_listener *l, const char *why)
 {
 	char line[256] = "brood-bind: ";
 	size_t n = strlen(line);
-	const char *parts[] = {
-	    what, " ", l->at.kind == BIND_UNIX ? l->at.path : "", ": ", why, "\n"};
+	bool of = l->at.kind == BIND_UNIX;
+	const char *parts[] = {what, of ? " of " : "", of ? l->at.path : "", ": ", why, "\n"};
 
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
 		size_t len = strlen(parts[i]);

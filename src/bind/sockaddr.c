@@ -9,6 +9,8 @@
 
 #include "bind/bind.h"
 
+/* A client that has an IPv6 address only is 0.0.0.0: programs that opened a socket of IPv4 have no
+ * room for more, or close what they do not expect. */
 static socklen_t
 to_v4(struct sockaddr_storage *sa)
 {
@@ -16,10 +18,9 @@ to_v4(struct sockaddr_storage *sa)
 	struct sockaddr_in four = {.sin_family = AF_INET};
 
 	memcpy(&six, sa, sizeof(six));
-	if (!IN6_IS_ADDR_V4MAPPED(&six.sin6_addr) && !IN6_IS_ADDR_UNSPECIFIED(&six.sin6_addr))
-		return sizeof(six);
 	four.sin_port = six.sin6_port;
-	memcpy(&four.sin_addr, six.sin6_addr.s6_addr + 12, 4);
+	if (IN6_IS_ADDR_V4MAPPED(&six.sin6_addr))
+		memcpy(&four.sin_addr, six.sin6_addr.s6_addr + 12, 4);
 	memcpy(sa, &four, sizeof(four));
 	return sizeof(four);
 }
