@@ -1,5 +1,7 @@
 noinst_LTLIBRARIES += src/ipc/libipc.la
 src_ipc_libipc_la_SOURCES = \
+	src/ipc/einhorn.c \
+	src/ipc/einhorn.h \
 	src/ipc/encode.c \
 	src/ipc/frame.c \
 	src/ipc/frame.h \

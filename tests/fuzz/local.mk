@@ -21,6 +21,11 @@ tests_fuzz_fuzz_conf_SOURCES = tests/fuzz/fuzz_conf.c $(fuzz_driver)
 tests_fuzz_fuzz_conf_LDADD = $(CONF_LIBS)
 tests_fuzz_fuzz_conf_LDFLAGS = $(fuzz_ldflags)
 
+FUZZ_TARGETS += tests/fuzz/fuzz_einhorn
+tests_fuzz_fuzz_einhorn_SOURCES = tests/fuzz/fuzz_einhorn.c $(fuzz_driver)
+tests_fuzz_fuzz_einhorn_LDADD = $(IPC_LIBS)
+tests_fuzz_fuzz_einhorn_LDFLAGS = $(fuzz_ldflags)
+
 FUZZ_TARGETS += tests/fuzz/fuzz_worker
 tests_fuzz_fuzz_worker_SOURCES = tests/fuzz/fuzz_worker.c $(fuzz_driver)
 tests_fuzz_fuzz_worker_LDADD = $(WORKER_LIBS)
