@@ -370,8 +370,8 @@ put(struct job *j)
 	if (code != CLI_OK)
 		return code;
 	if (j->cli->json)
-		code = print_json(j);
-	else if (!j->cli->output)
+		return print_json(j);
+	if (!j->cli->output)
 		(void)fwrite(str_text(&j->config), 1, j->config.len, stdout);
 	else {
 		term_put(stdout, j->cli->output);
