@@ -182,6 +182,15 @@ is_last_that_takes(const struct worker *w)
 	return true;
 }
 
+/* It was tried in the meantime, and took nothing: that the others are slow at this moment is no
+ * excuse for it. Else, where all are slow now and then, one that hangs would be forgiven for ever,
+ * and no watchdog would come to its end. */
+static bool
+is_old_stall(const struct worker *w)
+{
+	return w->app->core->now_us - w->stalled_us > CORE_ALL_STALLED_MS * 1000;
+}
+
 static void
 forgive_all(struct app *a)
 {
@@ -189,7 +198,7 @@ forgive_all(struct app *a)
 	for (unsigned i = 0; i < a->slots_len; i++) {
 		struct worker *w = a->slots[i]->current;
 
-		if (w && w->state == WORKER_STALLED && !w->silent)
+		if (w && w->state == WORKER_STALLED && !w->silent && !is_old_stall(w))
 			recover(w, "all workers looked stalled, so none is:");
 		if (w)
 			w->queue_since_us = 0;

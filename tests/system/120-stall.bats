@@ -230,13 +230,9 @@ while os.path.exists(sys.argv[2]):
 	retry_until 20 all_ready
 	mapfile -t pids < <(app '.slots[].worker.pid')
 	kill -STOP "${pids[@]}"
-	forgiven() {
-		ctl events --json -n 1000 | jq -r 'select(.event == "recovered").text' | grep -q '^all workers looked stalled'
-	}
-	ask_until 20 forgiven
 	# Not one of them is given up for the others' sake: there is always one that is steered to.
-	for _ in {1..10}; do
-		ask_in_background 1
+	for _ in {1..20}; do
+		ask_in_background 2
 		[ "$(app '|[.slots[]|select(.worker.state == "ready")]|length > 0')" = true ]
 	done
 	kill -CONT "${pids[@]}"

@@ -397,6 +397,22 @@ START_TEST(r7_all_look_stalled_so_none_is)
 }
 END_TEST
 
+START_TEST(r7_a_stall_that_lasts_is_not_forgiven)
+{
+	app_is_up(3);
+	for (unsigned i = 0; i < 6; i++)
+		look((unsigned[]){3, 0, 0}, 3);
+	ck_assert_str_eq(table(), "1.0 2.0");
+	for (unsigned i = 0; i < 2 * CORE_ALL_STALLED_MS; i++)
+		look((unsigned[]){3, 0, 0}, 3);
+	/* The last one serves on, whatever its queue looks like; of the others, who stalled now. */
+	for (unsigned i = 0; i < 6; i++)
+		look((unsigned[]){3, 3, 3}, 3);
+	ck_assert_str_eq(table(), "1.0 2.0");
+	ck_assert_int_eq(core->apps->slots[0]->current->state, WORKER_STALLED);
+}
+END_TEST
+
 START_TEST(r9_stranded_connection_is_kicked_to_one_neighbour_after_the_other)
 {
 	worker_id first;
@@ -795,6 +811,7 @@ main(void)
 	tcase_add_test(t, queue_that_never_gets_shorter_is_stalled_and_gone_round);
 	tcase_add_test(t, queue_that_gets_shorter_is_not_stalled);
 	tcase_add_test(t, r7_all_look_stalled_so_none_is);
+	tcase_add_test(t, r7_a_stall_that_lasts_is_not_forgiven);
 	tcase_add_test(t, r9_stranded_connection_is_kicked_to_one_neighbour_after_the_other);
 	tcase_add_test(t, sticky_stranded_connections_are_their_own_slots);
 	tcase_add_test(t, sticky_clients_stay_with_their_slots);
