@@ -19,6 +19,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "core/cluster.h"
+#include "loop/dispatch.h"
 #include "loop/launch.h"
 #include "loop/loop.h"
 #include "loop/node.h"
@@ -502,6 +503,7 @@ servers_settle(struct loop *l, const struct proc *p, const struct listener *list
 		steer_listener(l, ls);
 		if (i >= la->app->listen_len && !is_open(l, la, ls))
 			launch_drop_listener(l, la, ls);
+		dispatch_settle(l);
 		return;
 	}
 }

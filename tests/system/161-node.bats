@@ -1,0 +1,225 @@
+# take = node: programs for Node's cluster, as their authors wrote them, with the master as primary.
+
+load ../lib/common
+load ../lib/slots
+
+PROGRAM=$BATS_TEST_DIRNAME/programs/cluster.js
+
+setup() {
+	common_setup
+	need node
+}
+
+# web N LISTEN: a master with N workers of the program that opens those servers. KEYS: further lines
+# of the app, VARIABLES: of its environment.
+web() {
+	write_conf << END
+[app:web]
+command = node $PROGRAM
+workers = $1
+directory = $T
+node_preload = no
+${KEYS:-}
+[env:web]
+LISTEN = $2
+${VARIABLES:-}
+END
+	start_master
+	retry_until 30 app_is .ready "$1"
+}
+
+# said N REGEX: so many lines of workers match.
+said() {
+	[ "$(grep -cE -- "^web\.[0-9]+ \| $2" "$LOG")" = "$1" ]
+}
+
+# ask TIMES [PORT]: one request after the other, the answers ("SLOT ID PID" each) in $T/answers.
+ask() {
+	local i
+
+	for ((i = 0; i < $1; i++)); do
+		get /id "${2:-$PORT}"
+	done > "$T/answers"
+}
+
+answered_by() {
+	cut -d' ' -f1 "$T/answers" | sort -u | wc -l
+}
+
+# block NAME: some worker is inside a call until release NAME; its slot is in BLOCKED.
+block() {
+	curl -sS --max-time 60 "http://127.0.0.1:$PORT/wait?$T/go.$1" > "$T/$1" 2> /dev/null 3>&- &
+	PIDS+=("$!")
+	retry_until 10 test -e "$T/go.$1.here"
+}
+
+release() {
+	touch "$T/go.$1"
+	retry_until 10 test -s "$T/$1"
+}
+
+certificate() {
+	need openssl
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 \
+		-subj /CN=localhost -keyout "$T/key.pem" -out "$T/cert.pem" 2> /dev/null
+	VARIABLES="TLS_KEY = $T/key.pem
+TLS_CERT = $T/cert.pem"
+}
+
+@test "a configured address is what the program's own port becomes" {
+	KEYS="listen = 127.0.0.1:$PORT?as=3000" web 3 '[["http", 3000]]'
+	said 3 "0 .*\"port\":$PORT"
+	ask 40
+	[ "$(answered_by)" = 3 ]
+	# The worker's id is its own; the number of its instance is its slot.
+	[ "$(sort -u "$T/answers" | wc -l)" = 3 ]
+	[ "$(app '.listeners|length')" = 1 ]
+	log_is_calm
+	stop_master
+	[ "$MASTER_EXIT" = 0 ]
+	run ! grep -E 'stop signal|KILL' "$LOG"
+}
+
+@test "every form of listen() gets what it asked for, alike in all workers" {
+	local a b c socket=$T/s.sock
+
+	a=$PORT
+	free_port
+	b=$PORT
+	free_port
+	c=$PORT
+	expect_in_log 'listen: '
+	web 2 "[[\"http\",$a],[\"http\",$b,\"127.0.0.1\"],[\"http\",0],[\"http\",0],[\"http\",\"$socket\"],[\"udp4\",$c,\"127.0.0.1\"],[\"http\",{\"fd\":3}],[\"http\",$b,\"127.0.0.1\"],[\"http\",$a,\"192.0.2.1\"],[\"http2\",{\"port\":$c,\"host\":\"127.0.0.1\",\"backlog\":9}],[\"http\",\"\\u0000brood-$a\"]]"
+	retry_until 10 said 22 '[0-9]+ '
+	said 2 "0 .*:$a}"
+	said 2 "1 .*:$b}"
+	said 2 "4 \"$socket\""
+	said 2 "5 .*:$c}"
+	said 2 '6 EINVAL bind EINVAL'
+	said 2 "7 EADDRINUSE bind EADDRINUSE 127.0.0.1:$b"
+	said 2 "8 EADDRNOTAVAIL bind EADDRNOTAVAIL 192.0.2.1:$a"
+	said 2 "9 .*:$c}"
+	# Any port: one for each server, and the same for all workers.
+	[ "$(grep -oE ' \| [23] .*' "$LOG" | sort -u | wc -l)" = 2 ]
+	ss -Hltn "sport = :$c" | awk '$3 != 9 {exit 1}'
+	get /id "$a"
+	get /id "$b"
+	get /id "$(grep -oE ' \| 2 .*' "$LOG" | grep -oE '[0-9]+\}' | head -n 1 | tr -d '}')"
+	curl -sS --max-time 10 --unix-socket "$socket" http://localhost/id
+	curl -sS --max-time 10 --abstract-unix-socket "brood-$a" http://localhost/id
+	echo | timeout 10 bash -c "exec 3<>/dev/udp/127.0.0.1/$c; echo >&3; head -n 1 <&3" | grep -E '^[12]$'
+	ctl status | grep -F "tcp:127.0.0.1:$b"
+	stop_master
+	[ ! -e "$socket" ]
+}
+
+@test "a server that is closed may listen again" {
+	VARIABLES='AGAIN = yes' web 2 "[[\"http\",$PORT]]"
+	retry_until 10 said 2 '0 again '
+	ask 10
+	stop_master
+}
+
+@test "TLS tickets of one worker are good at all, also after a restart" {
+	certificate
+	web 2 "[[\"https\",$PORT]]"
+	[ "$(grep -oE '[0-9a-f]{96}$' "$LOG" | sort -u | wc -l)" = 1 ]
+	ctl restart web
+	said 4 '0 '
+	[ "$(grep -oE '[0-9a-f]{96}$' "$LOG" | sort -u | wc -l)" = 1 ]
+	curl -ksS --max-time 10 "https://127.0.0.1:$PORT/id"
+	stop_master
+}
+
+@test "who waits at a worker that hangs is served by others, and so is who comes later" {
+	KEYS="listen = 127.0.0.1:$PORT
+watchdog = 1s" web 4 "[[\"http\",$PORT]]"
+	expect_in_log 'takes no connection|did not|stalled|watchdog|ABRT|SIG|exit|signal'
+	curl -sS --max-time 60 "http://127.0.0.1:$PORT/hang" > /dev/null 2>&1 3>&- &
+	PIDS+=("$!")
+	ask 200
+	[ "$(wc -l < "$T/answers")" = 200 ]
+	log_has 'connections that waited at its socket were given to others'
+	# It is replaced.
+	retry_until 20 app_is '|[.slots[].restarts]|add' 1
+	retry_until 20 app_is .ready 4
+	ask 40
+	[ "$(answered_by)" = 4 ]
+	stop_master
+}
+
+@test "connections that wait at a killed worker are nobody's loss" {
+	KEYS="listen = 127.0.0.1:$PORT" web 2 "[[\"http\",$PORT]]"
+	expect_in_log 'signal|takes no connection'
+	"$top_builddir/tests/bench/load" -p "$PORT" -d 0 -t 20000 -r 200 > "$T/load" 2>> "$LOG" 3>&- &
+	load=$!
+	PIDS+=("$load")
+	for slot in 0 1; do
+		pid=$(worker $slot)
+		kill -KILL "$pid"
+		retry_until 20 serves_anew $slot "$pid"
+	done
+	kill -TERM "$load"
+	wait "$load"
+	cat "$T/load"
+	# Those inside the killed may be lost.
+	[ "$(jq '.new.failed + .new.stale' "$T/load")" -le 2 ]
+	stop_master
+}
+
+@test "balance = dispatch is round robin, one connection at a time" {
+	KEYS="listen = 127.0.0.1:$PORT?as=3000
+balance = dispatch" web 4 '[["http", 3000]]'
+	# Under round robin a program sees the port that it asked for.
+	said 4 '0 .*"port":3000'
+	ask 40
+	[ "$(answered_by)" = 4 ]
+	block first
+	ask 30
+	[ "$(answered_by)" = 3 ]
+	release first
+	run ! grep -q "^$(cut -d' ' -f1 "$T/first") " "$T/answers"
+	stop_master
+}
+
+@test "messages: of the operator, to one worker, with a handle, relayed" {
+	local pass lose
+
+	pass=$PORT
+	free_port
+	lose=$PORT
+	KEYS='relay = all' web 2 "[[\"pass\",$pass],[\"lose\",$lose]]"
+	for i in 1 2 3 4 5 6; do
+		timeout 10 bash -c "exec 3<>/dev/tcp/127.0.0.1/$pass; head -n 1 <&3"
+	done > "$T/passed"
+	[ "$(wc -l < "$T/passed")" = 6 ]
+	[ "$(sort -u "$T/passed")" = "passed to 1" ]
+	said 6 'got {"brood":"message","from":"web.[01]","data":"yours"} Socket'
+	# A handle that is for nobody is closed; its message is relayed.
+	timeout 10 bash -c "exec 3<>/dev/tcp/127.0.0.1/$lose; cat <&3"
+	retry_until 10 said 1 'got "nobody"$'
+	ctl send web.1 '{"say":{"x":[1,"\n"]}}'
+	retry_until 10 said 1 'got {"x":\[1,"\\n"\]}$'
+	[ "$(grep -c 'web.0 | got {"x"' "$LOG")" = 1 ]
+	stop_master
+}
+
+@test "a worker that leaves by its own word is replaced, and none is missed" {
+	KEYS="listen = 127.0.0.1:$PORT" web 2 "[[\"http\",$PORT]]"
+	local way slot pid
+
+	for way in leave kill; do
+		read -r slot _ pid <<< "$(get /$way)"
+		retry_until 20 serves_anew "$slot" "$pid"
+		retry_until 20 app_is .ready 2
+		death_of "$slot" "$pid" '"\(.code) \(.expected)"' | grep -x '0 true'
+	done
+	log_is_calm
+	stop_master
+}
+
+@test "compat = pm2: the word shutdown goes before" {
+	KEYS="compat = pm2" web 1 "[[\"http\",$PORT]]"
+	stop_master
+	said 1 'got "shutdown"'
+}
