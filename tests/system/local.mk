@@ -30,6 +30,10 @@ system_tests = \
 	tests/system/150-examples.bats \
 	tests/system/151-exercise.bats \
 	tests/system/160-node-preload.bats \
+	tests/system/200-recipe-express.bats \
+	tests/system/201-recipe-fastify.bats \
+	tests/system/202-recipe-socketio.bats \
+	tests/system/203-recipe-ssr.bats \
 	tests/system/cli_client.bats
 # Programs of other people, by their recipes in contrib.
 recipe_tests = \
@@ -45,6 +49,7 @@ EXTRA_DIST += tests/lib/state.bash \
 	tests/node/preload.test.cjs \
 	tests/system/programs/echo.py \
 	tests/system/programs/health.py \
+	tests/system/programs/pages.js \
 	tests/system/programs/ring.py \
 	tests/system/programs/seat.py \
 	tests/system/programs/server.js \
@@ -52,6 +57,12 @@ EXTRA_DIST += tests/lib/state.bash \
 	tests/system/programs/take.py \
 	tests/system/programs/talk.py \
 	tests/system/programs/wsgi.py
+
+# What brood-bind.so promises to programs; it speaks TAP itself. Without sanitizers, as programs are.
+check_PROGRAMS += tests/system/bind_cases
+tests_system_bind_cases_CFLAGS = $(WARN_CFLAGS) $(WERROR_CFLAGS) $(HARDEN_CFLAGS) -pthread
+tests_system_bind_cases_LDFLAGS = $(HARDEN_LDFLAGS) -pthread
+TESTS += tests/system/bind_cases
 
 # Not of bats: the load tests speak TAP themselves.
 TESTS += tests/system/090-load.tap

@@ -1,0 +1,70 @@
+# contrib/recipes/socketio: clients that must come back to their worker, and workers that tell each
+# other.
+
+load ../lib/common
+load ../lib/recipe_node
+
+setup_file() {
+	[ -n "${BROOD_SANITIZED:-}" ] || node_packages socketio
+}
+
+setup() {
+	common_setup
+	plain_build_only
+	need node
+	need_packages socketio
+	SOURCES=64
+}
+
+chat_start() {
+	mkfifo "$T/orders"
+	exec 8<> "$T/orders"
+	BASE=http://127.0.0.1:$PORT CLIENTS=12 DEADLINE=60 \
+		node "$DIR/test/chat.js" - < "$T/orders" > "$T/answers" 8>&- 3>&- &
+	PIDS+=("$!")
+}
+
+# order N WORDS FILTER: the N-th order, and what must be true of its answer
+order() {
+	echo "$2" >&8
+	retry_until 90 answered "$1"
+	sed -n "$1p" "$T/answers" | jq -e "$3" > /dev/null || {
+		cat "$T/answers"
+		return 1
+	}
+}
+
+answered() {
+	[ "$(wc -l < "$T/answers")" -ge "$1" ]
+}
+
+all_workers() {
+	app '.slots[].worker.pid' | tr '\n' ' '
+}
+
+@test "all of a client's polls come to its worker, and all clients hear all" {
+	local pid
+
+	STOP_TIMEOUT=1s node_start socketio 3
+	chat_start
+	order 1 say '.workers == 3 and .polling > 1 and .websocket > 1 and .doubles == 0 and .refused == 0'
+	order 2 who '.told == 12'
+
+	run -0 ctl reload web
+	retry_until 60 app_is .leaving 0
+	order 3 "say $(all_workers)" '.workers == 3 and .doubles == 0'
+	order 4 who '.told == 12'
+
+	pid=$(worker 0)
+	kill -KILL "$pid"
+	retry_until 60 serves_anew 0 "$pid"
+	order 5 "say $(all_workers)" '.workers == 3 and .doubles == 0'
+}
+
+@test "it is reloaded and killed, and no request fails" {
+	node_start socketio 3
+	[[ $(get /) == *"/socket.io/socket.io.js"* ]]
+	node_serves /ping
+	node_reloads /ping
+	node_survives_a_kill /ping
+}
