@@ -45,6 +45,7 @@ include tests/unit/runtime.mk
 include tests/unit/worker.mk
 include tests/unit/http.mk
 include tests/unit/hello.mk
+include tests/unit/bind.mk
 include tests/sim/local.mk
 include tests/fuzz/local.mk
 include tests/order/local.mk

@@ -152,8 +152,10 @@ void shim_make_room(int fd);
 void shim_tell_ready(void);
 /* For children of another program: somebody of this worker has bound it. */
 void shim_claim(struct bind_listener *l);
-/* One line for the operator, on stderr. */
-void shim_say(const char *what, const struct bind_listener *l, const char *why);
+/* One line for the operator, on stderr: "brood-bind: WHERE WHAT: WHY". */
+void shim_say(const char *where, const char *what, const char *why);
+#define SHIM_PORT_TEXT 6
+const char *shim_port_text(uint16_t port, char out[SHIM_PORT_TEXT]);
 
 /* --- hold.c --------------------------------------------------------------------------------- */
 

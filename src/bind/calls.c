@@ -20,6 +20,8 @@
 
 #include "bind/bind.h"
 
+#define EPHEMERAL 32768 /* ports from here on are mostly the system's choice */
+
 #ifndef IPPROTO_MPTCP
 #define IPPROTO_MPTCP 262
 #endif
@@ -159,13 +161,25 @@ take_over_mode(struct bind_listener *l, int flags)
 		(void)real()->fcntl(l->fd, F_SETFL, wanted);
 }
 
+/* Where the operator has to know: the address by its path, or its port. */
+static void
+say(const struct bind_listener *l, const char *why)
+{
+	char port[SHIM_PORT_TEXT];
+
+	if (l->at.kind == BIND_UNIX)
+		shim_say("bind() to", l->at.path, why);
+	else
+		shim_say("bind() to port", shim_port_text(l->at.port, port), why);
+}
+
 static int
 leave_aside(const struct bind_listener *l, int fd, const struct bind_address *asked,
     const struct sockaddr *sa, socklen_t len)
 {
 	if (!hold_aside(fd, asked, sa, len))
 		return -EADDRINUSE;
-	shim_say("bind()", l,
+	say(l,
 	    "a second address of the program is in the same listen; what comes for it comes to the "
 	    "first. A listen for each, such as 0.0.0.0:PORT and [::]:PORT, keeps them apart");
 	return 0;
@@ -181,15 +195,12 @@ take_listener(struct bind_listener *l, int fd, const struct bind_address *asked,
 	enum bind_mind mind;
 
 	if (!is_alive(l)) {
-		shim_say("bind()", l,
-		    "the socket of this address was closed by the program; its own is tried");
+		say(l, "brood's socket for it was closed by the program, whose own is tried");
 		return 1;
 	}
 	mind = find_mind(fd, l);
 	if (l->at.kind == BIND_UDP && mind == MIND_V6) {
-		shim_say("bind()", l,
-		    "this UDP address is of IPv4, and the program's socket of IPv6; write listen = "
-		    "udp:*:PORT");
+		say(l, "the listen is of IPv4, and the program's socket of IPv6; write udp:*:PORT");
 		return 1;
 	}
 	if (hold_aside_overlaps(asked, fd) && !again)
@@ -243,15 +254,48 @@ shim_bind(int fd, const struct sockaddr *sa, socklen_t len)
 	return r < 0 ? -1 : 0;
 }
 
+/* The likeliest mistake: the program listens, and the configuration names another port. Who has got
+ * one of its listeners may have others besides. */
+static void
+notice_other(int fd)
+{
+	static bool told;
+	struct sockaddr_storage name;
+	socklen_t len = sizeof(name);
+	struct bind_address at;
+	char text[SHIM_PORT_TEXT];
+
+	if (__atomic_load_n(&told, __ATOMIC_RELAXED) ||
+	    option(fd, SOL_SOCKET, SO_TYPE) != SOCK_STREAM ||
+	    real()->getsockname(fd, (struct sockaddr *)&name, &len) != 0 ||
+	    !sockaddr_to_address((struct sockaddr *)&name, len, BIND_TCP, false, &at))
+		return;
+	for (size_t i = 0; i < shim.len; i++)
+		if (shim.l[i].claimed || shim.l[i].at.port == at.port)
+			return;
+	if (at.port < EPHEMERAL && !__atomic_exchange_n(&told, true, __ATOMIC_RELAXED))
+		shim_say("listen() on port", shim_port_text(at.port, text),
+		    "no listen of the configuration names it, so it is the program's own; add it, "
+		    "or "
+		    "?as=PORT to the one that is meant");
+}
+
 int
 shim_listen(int fd, int backlog)
 {
 	struct bind_listener *l = hold_listener(fd);
+	int saved = errno, r;
 
-	if (!l || l->at.kind == BIND_UDP)
-		return real()->listen(fd, backlog);
-	shim_tell_ready();
-	return 0;
+	if (l && l->at.kind != BIND_UDP) {
+		shim_tell_ready();
+		return 0;
+	}
+	r = real()->listen(fd, backlog);
+	if (r == 0 && shim.active) {
+		notice_other(fd);
+		errno = saved;
+	}
+	return r;
 }
 
 int

@@ -224,12 +224,11 @@ shim_tell_ready(void)
 }
 
 void
-shim_say(const char *what, const struct bind_listener *l, const char *why)
+shim_say(const char *where, const char *what, const char *why)
 {
-	char line[256] = "brood-bind: ";
+	char line[320] = "brood-bind: ";
+	const char *parts[] = {where, " ", what, ": ", why, "\n"};
 	size_t n = strlen(line);
-	bool of = l->at.kind == BIND_UNIX;
-	const char *parts[] = {what, of ? " of " : "", of ? l->at.path : "", ": ", why, "\n"};
 
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
 		size_t len = strlen(parts[i]);
@@ -241,4 +240,16 @@ shim_say(const char *what, const struct bind_listener *l, const char *why)
 	}
 	if (write(STDERR_FILENO, line, n) < 0)
 		return; /* nobody listens */
+}
+
+const char *
+shim_port_text(uint16_t port, char out[SHIM_PORT_TEXT])
+{
+	char *at = out + SHIM_PORT_TEXT - 1;
+
+	*at = '\0';
+	do {
+		*--at = (char)('0' + port % 10);
+	} while ((port = (uint16_t)(port / 10)) > 0);
+	return at;
 }

@@ -52,6 +52,11 @@ tests_fuzz_fuzz_control_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/lib
 tests_fuzz_fuzz_control_LDADD = $(CTL_LIBS)
 tests_fuzz_fuzz_control_LDFLAGS = $(fuzz_ldflags)
 
+FUZZ_TARGETS += tests/fuzz/fuzz_elf
+tests_fuzz_fuzz_elf_SOURCES = tests/fuzz/fuzz_elf.c $(fuzz_driver)
+tests_fuzz_fuzz_elf_LDADD = $(SYS_LIBS)
+tests_fuzz_fuzz_elf_LDFLAGS = $(fuzz_ldflags)
+
 check_PROGRAMS += $(FUZZ_TARGETS)
 TESTS += tests/fuzz/corpora.tap
 EXTRA_DIST += tests/fuzz/corpora.tap tests/fuzz/driver.c tests/fuzz/corpus

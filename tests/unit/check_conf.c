@@ -292,6 +292,12 @@ static const struct fault faults[] = {
     {"dispatch without connections", APP "listen = udp:*:53\nbalance = dispatch\n",
         "b.conf:4:11: balance = dispatch hands over connections, and [app:web] has no address that "
         "takes any; add a listen, TCP or UNIX\n"},
+    {"bind without a listen", APP "take = bind\n",
+        "b.conf:3:8: take = bind gives the program the sockets of listen, and [app:web] has none; "
+        "add the address that the program binds\n"},
+    {"bind of what the master accepts", APP "listen = *:1\nbalance = dispatch\ntake = bind\n",
+        "b.conf:5:8: take = bind is for programs that accept for themselves, and with balance = "
+        "dispatch the master does; write balance = even\n"},
     {"dispatch to stdin", APP "listen = *:1\nbalance = dispatch\ntake = stdin\n",
         "b.conf:5:8: take = stdin, but with balance = dispatch workers get connections over their "
         "channel, and no listener; write take = fds\n"},

@@ -4,6 +4,7 @@ if HAVE_CHECK
 sys_checks = \
 	tests/unit/check_conns \
 	tests/unit/check_cred \
+	tests/unit/check_elf \
 	tests/unit/check_features \
 	tests/unit/check_listen \
 	tests/unit/check_logwriter \
@@ -17,6 +18,7 @@ check_PROGRAMS += $(sys_checks)
 UNIT_TESTS += $(sys_checks)
 tests_unit_check_conns_LDADD = $(SYS_LIBS) $(CHECK_LIBS)
 tests_unit_check_cred_LDADD = $(SYS_LIBS) $(CHECK_LIBS)
+tests_unit_check_elf_LDADD = $(SYS_LIBS) $(CHECK_LIBS)
 tests_unit_check_features_LDADD = $(SYS_LIBS) $(CHECK_LIBS)
 tests_unit_check_listen_LDADD = $(SYS_LIBS) $(CHECK_LIBS)
 tests_unit_check_logwriter_LDADD = $(SYS_LIBS) $(CHECK_LIBS)
