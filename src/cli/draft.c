@@ -139,6 +139,18 @@ draft_is_text(const char *text, size_t len)
 	return true;
 }
 
+/* Whether the "%" at text would mean something to the worker's start. What follows may be a hole. */
+static bool
+is_percent_special(const char *text)
+{
+	static const char *const names[] = {"(slot)", "(app)", "(generation)"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strncmp(text + 1, names[i], strlen(names[i])) == 0)
+			return true;
+	return text[1] == '%' || text[1] == HOLE_SLOT || text[1] == HOLE_VARIABLE;
+}
+
 /* text with its holes in the language of the file. Of a worker: % has a meaning, too. */
 static void
 add_language(struct str *out, const char *text, bool of_worker)
@@ -159,8 +171,7 @@ add_language(struct str *out, const char *text, bool of_worker)
 			str_add(out, text[1] && strchr("${\001\002", text[1]) ? "$$" : "$");
 			break;
 		case '%':
-			str_add(out,
-			    of_worker && text[1] && strchr("%(\001\002", text[1]) ? "%%" : "%");
+			str_add(out, of_worker && is_percent_special(text) ? "%%" : "%");
 			break;
 		default:
 			str_add_char(out, *text);

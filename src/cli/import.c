@@ -191,7 +191,7 @@ read_pm2(struct job *j, json_t **ret)
 	struct failure f = {0};
 	struct str text = {0};
 	struct err e = {0};
-	int code = read_text(j, &text);
+	int code = read_text(j, &text), r;
 
 	if (code == CLI_OK && (yaml || ends_in(j->file, ".js") || ends_in(j->file, ".cjs") ||
 	                          ends_in(j->file, ".mjs"))) {
@@ -199,9 +199,8 @@ read_pm2(struct job *j, json_t **ret)
 			code = cli_fail_with(j->cli, &f);
 		failure_done(&f);
 	} else if (code == CLI_OK) {
-		*ret = import_literal(j->file, str_text(&text), text.len, &e);
-		if (!*ret)
-			code = refuse(j, -EINVAL, &e);
+		r = import_literal(j->file, str_text(&text), text.len, ret, &e);
+		code = r < 0 ? refuse(j, r, &e) : CLI_OK;
 	}
 	str_free(&text);
 	return code;
@@ -260,6 +259,7 @@ print_notes(const struct job *j)
 	const struct draft *d = &j->im.draft;
 	bool color = j->cli->term.color_err;
 
+	(void)fflush(stdout);
 	for (size_t i = 0; i < d->notes_len; i++) {
 		struct str line = {0};
 

@@ -51,8 +51,8 @@ int import_procfile(struct import *im, const char *text, size_t len, struct err 
 int import_supervisord(struct import *im, const char *text, size_t len, struct err *e);
 
 /* A JavaScript literal as PM2 takes it in a .json: comments, trailing commas, any quotes, bare
- * keys. A new reference, or NULL with the reason. file is for messages. */
-json_t *import_literal(const char *file, const char *text, size_t len, struct err *e);
+ * keys. 0: *ret is a new reference; else as above. file is for messages. */
+int import_literal(const char *file, const char *text, size_t len, json_t **ret, struct err *e);
 
 /* --- common to the importers (import_command.c) -------------------------------------------- */
 

@@ -197,6 +197,7 @@ find_in_modules(struct command *c)
 {
 	struct str path = {0};
 
+	c->missing = false;
 	if (strchr(c->words.items[0], '/'))
 		return;
 	str_addf(&path, "node_modules/.bin/%s", c->words.items[0]);
@@ -363,7 +364,6 @@ resolve(struct command *c)
 	const char *name = base_name(c->words.items[0]);
 
 	c->gave_up = NULL;
-	c->missing = false;
 	if (strcmp(name, "npm") == 0)
 		return resolve_script(c, true);
 	if (strcmp(name, "yarn") == 0 || strcmp(name, "pnpm") == 0)

@@ -18,6 +18,7 @@ struct reader {
 	const char *file, *text, *at, *end;
 	struct err *e;
 	unsigned depth;
+	bool no_memory;
 };
 
 static json_t *value(struct reader *r);
@@ -40,6 +41,7 @@ fail(struct reader *r, const char *fmt, ...)
 	str_vaddf(&why, fmt, ap);
 	va_end(ap);
 	(void)err_set(r->e, -EINVAL, "%s:%u:%u: %s", r->file, line, col, str_text(&why));
+	r->no_memory |= str_failed(&why);
 	str_free(&why);
 	return NULL;
 }
@@ -216,6 +218,7 @@ string_value(struct reader *r)
 			(void)fail(r, "the string is not UTF-8");
 		}
 	}
+	r->no_memory |= str_failed(&s);
 	str_free(&s);
 	return v;
 }
@@ -339,6 +342,7 @@ member(struct reader *r, json_t *object)
 	json_t *v = NULL;
 	bool ok = key(r, &name);
 
+	r->no_memory |= str_failed(&name);
 	skip(r);
 	if (ok && peek(r) != ':')
 		ok = fail(r, "\":\" is expected behind the key");
@@ -403,8 +407,8 @@ value(struct reader *r)
 	return v;
 }
 
-json_t *
-import_literal(const char *file, const char *text, size_t len, struct err *e)
+int
+import_literal(const char *file, const char *text, size_t len, json_t **ret, struct err *e)
 {
 	struct reader r = {.file = file, .text = text, .at = text, .end = text + len, .e = e};
 	json_t *v;
@@ -412,13 +416,15 @@ import_literal(const char *file, const char *text, size_t len, struct err *e)
 	if (len >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0)
 		r.at += 3;
 	v = value(&r);
-	if (!v)
-		return NULL;
-	skip(&r);
-	if (r.at < r.end) {
-		(void)fail(&r, "something stands behind the end of the data");
-		json_decref(v);
-		return NULL;
+	if (v) {
+		skip(&r);
+		if (r.at < r.end) {
+			(void)fail(&r, "something stands behind the end of the data");
+			json_decref(v);
+			v = NULL;
+		}
 	}
-	return v;
+	if (v)
+		*ret = v;
+	return v ? 0 : r.no_memory ? -ENOMEM : -EINVAL;
 }

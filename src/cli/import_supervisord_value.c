@@ -196,7 +196,7 @@ sup_get(struct sup *s, const char *key, struct str *out)
 	if (!o || o->value.len == 0)
 		return false;
 	expand(s, key, str_text(&o->value), out);
-	return true;
+	return out->data != NULL;
 }
 
 /* For values that are looked at here, not copied: the environment's are those of now. */

@@ -243,6 +243,27 @@ scan_double_quoted(struct scan *s)
 	return -EINVAL;
 }
 
+/* $( ), ${ } and ` `: what is inside belongs to the word, blanks and all. s->at is behind the first
+ * character. */
+static int
+scan_substitution(struct scan *s, char open, char close)
+{
+	const char *p = s->at + (open != close);
+	unsigned depth = 1;
+
+	for (; *p && depth > 0; p++) {
+		if (*p == close)
+			depth--;
+		else if (*p == open)
+			depth++;
+	}
+	if (depth > 0)
+		return -EINVAL;
+	str_add_n(&s->word, s->at, (size_t)(p - s->at));
+	s->at = p;
+	return 0;
+}
+
 /* One character, or a quoted part, of a word. */
 static int
 scan_part(struct scan *s, bool first)
@@ -268,10 +289,14 @@ scan_part(struct scan *s, bool first)
 		break;
 	case '$':
 		note_expansion(s, dollar(s->at - 1));
-		break;
+		str_add_char(&s->word, c);
+		if (*s->at == '(' || *s->at == '{')
+			return scan_substitution(s, *s->at, *s->at == '(' ? ')' : '}');
+		return 0;
 	case '`':
 		note_expansion(s, "a command in backquotes");
-		break;
+		str_add_char(&s->word, c);
+		return scan_substitution(s, '`', '`');
 	case '*':
 	case '?':
 	case '[':
