@@ -17,6 +17,7 @@
 #include "base/quote.h"
 #include "base/units.h"
 #include "cli/verb.h"
+#include "ipc/foreign.h"
 
 #define FILE_MAX       (1024 * 1024)
 #define LINE_BYTES_MAX (64 * 1024) /* what broodd takes */
@@ -60,10 +61,9 @@ bool
 recipe_is_private_variable(const char *name, size_t len)
 {
 	static const char *const names[] = {"LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES",
-	    "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "NODE_CHANNEL_FD",
-	    "NODE_CHANNEL_SERIALIZATION_MODE", "NODE_UNIQUE_ID", "NODE_APP_INSTANCE"};
+	    "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"};
 
-	if (len > 6 && memcmp(name, "BROOD_", 6) == 0)
+	if ((len > 6 && memcmp(name, "BROOD_", 6) == 0) || foreign_is_variable(name, len))
 		return true;
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (strlen(names[i]) == len && memcmp(name, names[i], len) == 0)

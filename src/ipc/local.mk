@@ -3,6 +3,8 @@ src_ipc_libipc_la_SOURCES = \
 	src/ipc/einhorn.c \
 	src/ipc/einhorn.h \
 	src/ipc/encode.c \
+	src/ipc/foreign.c \
+	src/ipc/foreign.h \
 	src/ipc/frame.c \
 	src/ipc/frame.h \
 	src/ipc/jsontext.c \

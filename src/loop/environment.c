@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "ipc/foreign.h"
 
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -134,6 +135,15 @@ is_kept(const char *name, size_t len)
 	       (len > 3 && memcmp(name, "LC_", 3) == 0);
 }
 
+static const char *
+environ_value(char *const *from, const char *name)
+{
+	for (; from && *from; from++)
+		if (strncmp(*from, name, strlen(name)) == 0 && (*from)[strlen(name)] == '=')
+			return *from + strlen(name) + 1;
+	return NULL;
+}
+
 static void
 copy_from(struct environment *env, char *const *from, bool all)
 {
@@ -142,7 +152,8 @@ copy_from(struct environment *env, char *const *from, bool all)
 		size_t len = eq ? (size_t)(eq - *from) : 0;
 		char name[256];
 
-		if (len == 0 || len >= sizeof(name) || is_reserved(*from, len))
+		if (len == 0 || len >= sizeof(name) || is_reserved(*from, len) ||
+		    foreign_is_variable(*from, len))
 			continue;
 		if (!all && !is_kept(*from, len))
 			continue;
@@ -158,6 +169,8 @@ environment_make(const struct conf_app *conf, char *const *from, const struct cr
 	struct environment env = {0};
 
 	copy_from(&env, from, conf->inherit_env);
+	if (conf->compat == COMPAT_PM2 && environ_value(from, "PM2_HOME"))
+		environment_set(&env, "PM2_HOME", environ_value(from, "PM2_HOME"));
 	if (!environment_get(&env, "PATH"))
 		environment_set(&env, "PATH", DEFAULT_PATH);
 	if (user) {

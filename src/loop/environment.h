@@ -23,8 +23,8 @@ const char *environment_get(const struct environment *env, const char *name);
 /* Replaces a variable of that name. */
 void environment_set(struct environment *env, const char *name, const char *value);
 
-/* from: the master's own. Clean, or inherited without what was meant for the master (X5); then
- * the identity of user (NULL = the master's own), then what the configuration names. */
+/* from: the master's own. Clean, or inherited without what was meant for the master (X5) or for the
+ * workers of another one; then the identity of user (NULL = the master's own), then what the configuration names. */
 int environment_make(const struct conf_app *conf, char *const *from, const struct cred_user *user,
     struct environment *ret);
 /* Whether brood alone says what this variable is. */

@@ -56,6 +56,37 @@ START_TEST(inherited_environment_loses_what_was_meant_for_the_master)
 }
 END_TEST
 
+START_TEST(what_another_master_told_its_worker_is_not_inherited_but_may_be_configured)
+{
+	char *strays[] = {"EINHORN_FD_0=6", "EINHORN_FDS=6 7", "SERVER_STARTER_PORT=80=3",
+	    "UNICORN_FD=5", "GUNICORN_FD=5", "PUMA_INHERIT_0=5:tcp://*:80", "NGINX=6;",
+	    "NODE_APP_INSTANCE=1", "pm_id=4", "NODE_ENV=production", "NODE_OPTIONS=--no-warnings",
+	    "EINHORN=1", "name=me", "PM2_HOME=/pm2", NULL};
+	struct conf_env vars[] = {{"UNICORN_FD", "3"}};
+	struct conf_app conf = {.inherit_env = true, .env = vars, .env_len = 1};
+
+	ck_assert_int_eq(environment_make(&conf, strays, NULL, &env), 0);
+	ck_assert_str_eq(environment_get(&env, "UNICORN_FD"), "3");
+	ck_assert_str_eq(environment_get(&env, "NODE_ENV"), "production");
+	ck_assert_str_eq(environment_get(&env, "NODE_OPTIONS"), "--no-warnings");
+	ck_assert_str_eq(environment_get(&env, "EINHORN"), "1");
+	ck_assert_str_eq(environment_get(&env, "name"), "me");
+	ck_assert_str_eq(environment_get(&env, "PM2_HOME"), "/pm2");
+	ck_assert_uint_eq(env.len, 7); /* and PATH */
+}
+END_TEST
+
+START_TEST(clean_environment_of_pm2_programs_has_its_home)
+{
+	char *master[] = {"PM2_HOME=/pm2", "PM2_USAGE=CLI", NULL};
+	struct conf_app conf = {.compat = COMPAT_PM2};
+
+	ck_assert_int_eq(environment_make(&conf, master, NULL, &env), 0);
+	ck_assert_str_eq(environment_get(&env, "PM2_HOME"), "/pm2");
+	ck_assert_ptr_null(environment_get(&env, "PM2_USAGE"));
+}
+END_TEST
+
 START_TEST(user_and_configuration_overrule_in_that_order)
 {
 	struct conf_env vars[] = {{"USER", "me"}, {"EXTRA", "a=b"}, {"LISTEN_PID", "1"}};
@@ -112,6 +143,9 @@ main(void)
 	tcase_add_checked_fixture(tcase, NULL, done);
 	tcase_add_test(tcase, clean_environment_keeps_only_what_is_listed);
 	tcase_add_test(tcase, inherited_environment_loses_what_was_meant_for_the_master);
+	tcase_add_test(
+	    tcase, what_another_master_told_its_worker_is_not_inherited_but_may_be_configured);
+	tcase_add_test(tcase, clean_environment_of_pm2_programs_has_its_home);
 	tcase_add_test(tcase, user_and_configuration_overrule_in_that_order);
 	tcase_add_test(tcase, a_path_is_always_there);
 	tcase_add_test(tcase, setting_again_replaces);
