@@ -34,6 +34,7 @@
 #include "ipc/node.h"
 #include "ipc/outq.h"
 #include "loop/dispatch.h"
+#include "loop/einhorn.h"
 #include "loop/loop.h"
 #include "loop/node.h"
 #include "loop/procs.h"
@@ -515,7 +516,8 @@ take_frame(struct channel *c, enum frame_kind kind, const char *data, size_t len
 	msg_decode(data, len, &m);
 	if (is_control(&m) && !c->speaks)
 		first_word(c);
-	if (!c->closed && !(m.kind == MSG_APPLICATION && relay(c->proc, data, len)))
+	if (!c->closed && !(m.kind == MSG_APPLICATION &&
+	                      (einhorn_take(c->proc, data, len) || relay(c->proc, data, len))))
 		take(c, &m);
 	msg_done(&m);
 }

@@ -503,6 +503,7 @@ launch_done(struct loop *l)
 		launch_free(l, t->all);
 	listeners_done(&t->listeners);
 	scratch_reset(&t->scratch);
+	dialect_numbers_done(&t->numbers);
 	fd_close(&t->null_fd);
 	mem_free(t->steer_cache);
 	mem_free(t);

@@ -50,7 +50,8 @@ struct launch_worker {
 	unsigned slot, seat, generation;
 	unsigned workers; /* that its app shall have */
 	int out_fd, err_fd, channel_fd, ready_fd;
-	const char *notify_path;
+	const char *notify_path, *einhorn_path; /* or NULL */
+	unsigned restarts; /* of its slot */
 };
 /* Fills spec for one worker; strings live until the next call. fds 0..: /dev/null or the first
  * listener, out, err, listeners of the slot, channel, ready fd. */

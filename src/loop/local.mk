@@ -13,10 +13,14 @@ src_loop_libloop_la_SOURCES = \
 	src/loop/control.h \
 	src/loop/dial.c \
 	src/loop/dial.h \
+	src/loop/dialect.c \
+	src/loop/dialect.h \
 	src/loop/dispatch.c \
 	src/loop/dispatch.h \
 	src/loop/doors.c \
 	src/loop/doors.h \
+	src/loop/einhorn.c \
+	src/loop/einhorn.h \
 	src/loop/environment.c \
 	src/loop/environment.h \
 	src/loop/follow.c \

@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "conf/conf.h"
+#include "loop/dialect.h"
 #include "loop/environment.h"
 #include "loop/listeners.h"
 #include "sys/cred.h"
@@ -65,6 +66,7 @@ struct launch_table {
 	int exit_code;			/* that goes with the last failure */
 	struct server_data *server_data; /* uthash of servers.c */
 	char *steer_cache;		/* RUN_DIR/.steer */
+	struct dialect_numbers numbers;	/* of slots, for PM2 */
 	bool told_shared;		/* that groups cannot be had here */
 };
 
@@ -77,6 +79,8 @@ int launch_get_listeners(struct loop *l, struct launch *la, unsigned workers, st
 /* Guarded, and their programs know all members: once la is among the launches. */
 void launch_settle_listeners(struct loop *l, const struct launch *la);
 void launch_put_listeners(struct loop *l, const struct launch *la);
+/* Whether a worker gets listeners[listener] as a descriptor; those that it gets are 3, 4, ... */
+bool launch_is_inherited(const struct launch *la, size_t listener);
 /* Whether sockets are non-blocking when a worker gets them. */
 bool launch_is_nonblocking(const struct launch *la);
 /* One more, as a worker asked for; conf is copied. The listener that la has by that address already, or

@@ -32,6 +32,7 @@
 #include "loop/channel.h"
 #include "loop/control.h"
 #include "loop/dispatch.h"
+#include "loop/einhorn.h"
 #include "loop/loop.h"
 #include "loop/node.h"
 #include "loop/output.h"
@@ -261,10 +262,12 @@ proc_close(struct proc *p)
 	node_free(p->node);
 	p->node = NULL;
 	readiness_close(p->readiness);
+	einhorn_close(p->einhorn);
 	if (p->output)
 		output_source_close(p->output);
 	p->channel = NULL;
 	p->readiness = NULL;
+	p->einhorn = NULL;
 	p->output = NULL;
 	if (p->notify_path) {
 		(void)unlink(p->notify_path); /* gone already is fine */
@@ -416,6 +419,7 @@ reap_worker(struct proc *p, const siginfo_t *info)
 
 	read_status(p);
 	readiness_drain(p->readiness);
+	einhorn_drain(p->einhorn);
 	channel_drain(p->channel);
 	w = core_find_worker(l->core, p->worker);
 	if (may_have_daemonised(w, info))

@@ -24,6 +24,7 @@ struct err;
 struct channel;
 struct node;
 struct readiness;
+struct einhorn;
 struct recall;
 struct output_source;
 struct listener;
@@ -38,6 +39,7 @@ struct proc {
 	char app[49];
 	unsigned slot, generation;
 	char *notify_path;
+	struct einhorn *einhorn;	/* NULL without compat = einhorn */
 	int status_fd;
 	uv_poll_t status;		/* until exec is known to have worked */
 	struct channel *channel;	/* NULL when closed */

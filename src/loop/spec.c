@@ -10,6 +10,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "loop/dialect.h"
 #include "loop/launch.h"
 #include "loop/libexec.h"
 #include "loop/loop.h"
@@ -52,8 +53,8 @@ fill_argv(struct scratch *s, const struct launch *la, unsigned slot, unsigned ge
 
 /* balance = dispatch: connections come over the channel, what has none comes as ever. Programs of
  * Node's ask for all. */
-static bool
-is_inherited(const struct launch *la, size_t listener)
+bool
+launch_is_inherited(const struct launch *la, size_t listener)
 {
 	if (la->take == TAKE_NODE)
 		return false;
@@ -80,7 +81,7 @@ fill_fds(struct launch_table *t, const struct launch *la, const struct launch_wo
 	fds[1] = w->out_fd;
 	fds[2] = w->err_fd;
 	for (size_t i = 0; i < listeners; i++)
-		if (is_inherited(la, i))
+		if (launch_is_inherited(la, i))
 			fds[n++] = listener_fd(la->listeners[i], w->slot, w->seat);
 	/* Node closes a low descriptor at its own exec, and no other. */
 	if (n == wanted && la->take != TAKE_NODE)
@@ -141,7 +142,7 @@ add_listener_vars(struct scratch *s, const struct launch *la, struct spawn_spec 
 	size_t n = 0;
 
 	for (size_t i = 0; i < la->listeners_len; i++) {
-		if (is_inherited(la, i))
+		if (launch_is_inherited(la, i))
 			str_addf(&names, "%s%s", n++ > 0 ? ":" : "", la->listen[i]->name);
 		if (port == 0 && la->listen[i]->kind == LISTEN_TCP)
 			port = la->listeners[i]->port;
@@ -343,6 +344,27 @@ add_node_vars(struct scratch *s, const struct launch *la, unsigned worker, int c
 	add_var(s, 0, "NODE_UNIQUE_ID=%u", worker);
 }
 
+static int
+add_dialect_vars(struct loop *l, const struct launch *la, const struct launch_worker *w, int channel)
+{
+	struct scratch *s = &l->launches->scratch;
+	struct environment vars = {0};
+	struct dialect d = {.launch = la, .worker = w, .argv = s->argv, .channel = channel};
+	int r = 0;
+
+	if (la->app->compat == COMPAT_PM2)
+		r = dialect_number(&l->launches->numbers, la->conf, l->ctl.cpus, la->app->name,
+		    w->slot, &d.number);
+	if (r == 0)
+		r = dialect_vars(&d, &vars);
+	for (size_t i = 0; r == 0 && i < vars.len; i++) {
+		s->own_vars[s->own_vars_len++] = vars.vars[i];
+		vars.vars[i] = NULL;
+	}
+	environment_done(&vars);
+	return r;
+}
+
 static cpu_set_t
 pick_cpus(const struct launch *la, unsigned slot)
 {
@@ -400,13 +422,16 @@ launch_fill_spec(struct loop *l, struct launch *la, const struct launch_worker *
 	r = fill_argv(s, la, w->slot, w->generation);
 	if (r < 0)
 		return r;
-	s->own_vars = mem_calloc(WORKER_VARS + la->app->env_len, sizeof(*s->own_vars));
+	s->own_vars = mem_calloc(WORKER_VARS + DIALECT_VARS_MAX + la->app->env_len, sizeof(*s->own_vars));
 	if (!s->own_vars)
 		return -ENOMEM;
 	add_listener_vars(s, la, &spec);
 	add_brood_vars(s, la, w, channel);
 	add_notify_vars(s, la, w, &spec);
 	add_node_vars(s, la, w->worker, channel);
+	r = add_dialect_vars(l, la, w, channel);
+	if (r < 0)
+		return r;
 	add_expanded_vars(s, la, w->slot, w->generation);
 	add_preload(s, la);
 	add_binder(s, la, channel);

@@ -16,6 +16,7 @@
 #include "base/str.h"
 #include "core/cluster.h"
 #include "loop/channel.h"
+#include "loop/einhorn.h"
 #include "loop/launch.h"
 #include "loop/loop.h"
 #include "loop/node.h"
@@ -108,15 +109,16 @@ open_output(struct loop *l, const struct conf_app *conf, struct ends *x, const c
 
 /* RUN_DIR/n/NAME.APP.SLOT.ID, or shorter where an address has no room for that. */
 static char *
-notify_path(struct loop *l, const struct start_request *q)
+socket_path(struct loop *l, const struct start_request *q, const char *suffix)
 {
 	struct str path = {0};
 
-	str_addf(&path, "%s/n/%s.%s.%u.%u", l->options.run_dir, l->options.name, q->app, q->slot,
-	    q->worker);
+	str_addf(&path, "%s/n/%s.%s.%u.%u%s", l->options.run_dir, l->options.name, q->app, q->slot,
+	    q->worker, suffix);
 	if (path.len >= SUN_PATH_ROOM) {
 		str_reset(&path);
-		str_addf(&path, "%s/n/%s.%u", l->options.run_dir, l->options.name, q->worker);
+		str_addf(&path, "%s/n/%s.%u%s", l->options.run_dir, l->options.name, q->worker,
+		    suffix);
 	}
 	if (!str_failed(&path) && path.len < SUN_PATH_ROOM)
 		return path.data;
@@ -130,7 +132,7 @@ open_notify(struct loop *l, struct proc *p, const struct start_request *q, struc
 {
 	uid_t uid = (uid_t)-1;
 	gid_t gid = (gid_t)-1;
-	char *path = notify_path(l, q);
+	char *path = socket_path(l, q, "");
 
 	*ret_what = "NOTIFY_SOCKET";
 	if (!path && launch_conf(q->launch)->ready == READY_NOTIFY)
@@ -145,6 +147,28 @@ open_notify(struct loop *l, struct proc *p, const struct start_request *q, struc
 	p->notify_path = path;
 	x->notify = notify_worker_open(path, uid, gid);
 	return x->notify < 0 ? x->notify : 0;
+}
+
+/* Where its path is too long the worker has the channel for it. */
+static int
+open_einhorn(struct loop *l, struct proc *p, const struct start_request *q, const char **ret_what)
+{
+	uid_t uid = (uid_t)-1;
+	gid_t gid = (gid_t)-1;
+	char *path;
+
+	if (launch_conf(q->launch)->compat != COMPAT_EINHORN)
+		return 0;
+	*ret_what = "EINHORN_SOCK_PATH";
+	path = socket_path(l, q, ".e");
+	if (!path) {
+		tell(l, LOG_LEVEL_WARN, "notify_socket_missing", NULL,
+		    "%s is too long for a socket's address: workers get no EINHORN_SOCK_PATH",
+		    l->options.run_dir);
+		return 0;
+	}
+	(void)launch_user(q->launch, &uid, &gid);
+	return einhorn_open(p, path, uid, gid, &p->einhorn);
 }
 
 static int
@@ -166,7 +190,8 @@ open_ends(struct loop *l, struct proc *p, const struct start_request *q, struct 
 		if (r < 0)
 			return r;
 	}
-	return open_notify(l, p, q, x, ret_what);
+	r = open_notify(l, p, q, x, ret_what);
+	return r < 0 ? r : open_einhorn(l, p, q, ret_what);
 }
 
 static unsigned
@@ -175,6 +200,15 @@ workers_of(const struct loop *l, const char *app)
 	const struct app *a = core_find_app(l->core, app);
 
 	return a ? a->target_len : 0;
+}
+
+/* Of its slot, as PM2 counts them: also those of reloads. */
+static unsigned
+restarts_of(const struct loop *l, const struct start_request *q)
+{
+	const struct worker *w = core_find_worker(l->core, q->worker);
+
+	return w ? (unsigned)w->slot->restarts + q->generation - 1 : 0;
 }
 
 /* By which number the worker will know its end of the channel. */
@@ -216,6 +250,8 @@ prepare(struct loop *l, struct proc *p, const struct start_request *q, struct en
 	    .channel_fd = x->channel[1],
 	    .ready_fd = x->line[1],
 	    .notify_path = p->notify_path,
+	    .einhorn_path = einhorn_path(p->einhorn),
+	    .restarts = restarts_of(l, q),
 	};
 	r = launch_fill_spec(l, q->launch, &worker, spec);
 	if (r < 0)
