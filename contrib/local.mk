@@ -1,6 +1,7 @@
 # What surrounds the programs: service units, shell completions, pkg-config data, quickstart.
 EXTRA_DIST += contrib/quickstart contrib/systemd/broodd@.service.in
 EXTRA_DIST += \
+	contrib/recipes/README \
 	contrib/recipes/asyncio/app.py \
 	contrib/recipes/asyncio/brood.conf \
 	contrib/recipes/asyncio/brood_asyncio.py \
@@ -16,6 +17,21 @@ EXTRA_DIST += \
 	contrib/recipes/go/brood.go \
 	contrib/recipes/go/go.mod \
 	contrib/recipes/go/main.go \
+	contrib/recipes/go-http/brood.conf \
+	contrib/recipes/go-http/go.mod \
+	contrib/recipes/go-http/main.go \
+	contrib/recipes/gunicorn/app.py \
+	contrib/recipes/gunicorn/brood.conf \
+	contrib/recipes/hypercorn/app.py \
+	contrib/recipes/hypercorn/brood.conf \
+	contrib/recipes/java/Server.java \
+	contrib/recipes/java/brood.conf \
+	contrib/recipes/php/brood.conf \
+	contrib/recipes/php/index.php \
+	contrib/recipes/php/nginx.conf \
+	contrib/recipes/puma/brood.conf \
+	contrib/recipes/puma/config.ru \
+	contrib/recipes/puma/config/puma.rb \
 	contrib/recipes/socketio/app.js \
 	contrib/recipes/socketio/brood.conf \
 	contrib/recipes/socketio/index.html \
@@ -32,7 +48,11 @@ EXTRA_DIST += \
 	contrib/recipes/ssr/package.json \
 	contrib/recipes/ssr/pages/index.js \
 	contrib/recipes/ssr/pages/item.js \
-	contrib/recipes/ssr/pages/missing.js
+	contrib/recipes/ssr/pages/missing.js \
+	contrib/recipes/unicorn/brood.conf \
+	contrib/recipes/unicorn/config.ru \
+	contrib/recipes/uvicorn/app.py \
+	contrib/recipes/uvicorn/brood.conf
 
 pkgconfig_DATA = contrib/brood.pc
 

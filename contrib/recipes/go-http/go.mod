@@ -1,0 +1,3 @@
+module example.org/brood-http
+
+go 1.19
