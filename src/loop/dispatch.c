@@ -357,7 +357,9 @@ dispatch_take(struct loop *l, struct proc *p)
 	if (!d || !w || w->generation->conf->balance != BALANCE_DISPATCH)
 		return false;
 	if (p->takes) {
+		make_doors(d, p); /* one of Node's listens at a further address */
 		dispatch_awake(l, p);
+		settle(d);
 		return false;
 	}
 	recall_forget(d->recall, p);
