@@ -639,7 +639,7 @@ channel_open(struct proc *p, int fd, size_t message_max)
 	c->message_max = message_max;
 	frame_reader_init(
 	    &c->reader, p->node && message_max < NODE_LINE_MAX ? NODE_LINE_MAX : message_max);
-	outq_init(&c->queue, CHANNEL_QUEUE_BYTES);
+	outq_init(&c->queue, CHANNEL_QUEUE_BYTES + (message_max > CHANNEL_QUEUE_BYTES ? message_max : 0));
 	(void)throttle_init(&c->throttle, &p->loop->uv, on_refilled, c); /* cannot fail */
 	(void)uv_timer_init(&p->loop->uv, &c->retry); /* cannot fail */
 	c->poll.data = c->throttle.timer.data = c->retry.data = c;
