@@ -41,7 +41,8 @@ may_ask_itself(const struct conf_app *app)
 	const char *name = app->argv && app->argv[0] ? app->argv[0] : "";
 	size_t len;
 
-	if (app->take != TAKE_AUTO)
+	if (app->take != TAKE_AUTO || app->compat == COMPAT_EINHORN ||
+	    app->compat == COMPAT_SERVER_STARTER)
 		return app->take == TAKE_NODE;
 	name = strrchr(name, '/') ? strrchr(name, '/') + 1 : name;
 	len = strlen(name);
@@ -167,6 +168,11 @@ check_kind(struct load *l, const struct raw_section *s)
 	    app->take != TAKE_FDS)
 		load_error(l, place_of(l, s, "compat"),
 		    "compat = pm2 is for take = node or fds; remove one of the two");
+	if (app->take != TAKE_AUTO && app->take != TAKE_FDS && app->take != TAKE_STDIN &&
+	    (app->compat == COMPAT_EINHORN || app->compat == COMPAT_SERVER_STARTER))
+		load_error(l, place_of(l, s, "compat"),
+		    "compat = %s is for take = fds or stdin; remove one of the two",
+		    app->compat == COMPAT_EINHORN ? "einhorn" : "server-starter");
 }
 
 static void

@@ -193,9 +193,12 @@ accepts_ready_by(const struct worker *w, enum ready_by by)
 static void
 on_ready(struct worker *w, enum ready_by by)
 {
+	const struct conf_app *conf = w->generation->conf;
+
 	if (worker_serves(w)) {
 		/* Several signs of one thing: the first that came counted. */
-		w->app->tells_ready |= by == READY_BY_LISTENING;
+		w->app->tells_ready |= by == READY_BY_LISTENING ||
+		                       (by == READY_BY_CHANNEL && conf->compat == COMPAT_EINHORN);
 		return;
 	}
 	if (w->state != WORKER_STARTING || !accepts_ready_by(w, by))
@@ -212,6 +215,13 @@ will_listen(const struct worker *w)
 	return w->asked || w->app->tells_ready || w->generation->conf->listen_len > 0;
 }
 
+/* A program of Einhorn's that acknowledges does so always, and may accept long before. */
+static bool
+will_acknowledge(const struct worker *w)
+{
+	return w->generation->conf->compat == COMPAT_EINHORN && w->app->tells_ready;
+}
+
 /* A program that says nothing is tested by a connection to its seat, which no client uses yet; where
  * it has none of its own, all that can be told is that it is alive. Who speaks is given the time to,
  * since it knows better when it is ready. */
@@ -220,12 +230,13 @@ await_ready(struct worker *w)
 {
 	const struct conf_app *conf = w->generation->conf;
 	bool node = w->generation->node;
-	bool testable = w->generation->steered && !w->generation->ring && !node;
+	bool speaks = node || w->generation->ring || will_acknowledge(w);
+	bool testable = w->generation->steered && !speaks;
 
 	/* Who asks for a wait set says when it is ready: before it has one, it takes nothing. */
 	if (conf->ready == READY_AUTO && node && !will_listen(w))
 		worker_arm_ms(w, CORE_LISTEN_WAIT_MS);
-	else if (conf->ready == READY_AUTO && !testable && !node && !w->generation->ring)
+	else if (conf->ready == READY_AUTO && !testable && !speaks)
 		worker_arm_ms(w, CORE_ALIVE_READY_MS);
 	else if (conf->ready == READY_DELAY)
 		worker_arm_ms(w, conf->ready_delay_ms);
@@ -303,7 +314,7 @@ on_start_deadline(struct worker *w)
 	switch (conf->ready) {
 	case READY_AUTO:
 		if (w->probing || w->generation->ring || timer_is_armed(&w->check) ||
-		    (w->generation->node && will_listen(w)))
+		    will_acknowledge(w) || (w->generation->node && will_listen(w)))
 			break;
 		note_worker(w, NOTE_READY_ASSUMED, false,
 		    "said nothing and is alive after %d ms: taken for ready",
@@ -331,6 +342,7 @@ on_start_deadline(struct worker *w)
 	    conf_ready_to_string(conf->ready),
 	    conf->ready != READY_AUTO ? ""
 	    : w->generation->node     ? ": it did not listen"
+	    : will_acknowledge(w)     ? ": it acknowledged before, and did not now"
 	                              : ": it said nothing and took no connection");
 	fail_start(w, CAUSE_READY_TIMEOUT, text);
 }

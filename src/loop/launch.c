@@ -189,6 +189,10 @@ resolve_take(struct launch *la)
 
 	name = name ? name + 1 : la->argv[0];
 	la->take = la->app->take;
+	/* Whatever runs it, it was written to inherit. */
+	if (la->take == TAKE_AUTO && (la->app->compat == COMPAT_EINHORN ||
+	                                 la->app->compat == COMPAT_SERVER_STARTER))
+		la->take = TAKE_FDS;
 	if (la->take == TAKE_AUTO)
 		la->take = strcmp(name, "node") == 0 || strcmp(name, "nodejs") == 0 ? TAKE_NODE
 		                                                                    : TAKE_FDS;

@@ -236,6 +236,34 @@ START_TEST(program_that_takes_no_connection_is_not_ready_in_time)
 }
 END_TEST
 
+START_TEST(einhorns_programs_that_acknowledge_are_waited_for)
+{
+	struct event ack = {.kind = EVENT_READY, .worker = 1, .ready = {.by = READY_BY_CHANNEL}};
+
+	conf.compat = COMPAT_EINHORN;
+	app_is_up(1); /* by accepting: whether it will acknowledge was not known */
+	take(&ack);
+	configure(1, 1);
+	spawned(2);
+	for (int i = 0; i < 5; i++) {
+		later(SEC);
+		ck_assert_ptr_null(find(ACTION_PROBE));
+		ck_assert_int_eq(core->apps->slots[0]->next->state, WORKER_STARTING);
+	}
+	ack.worker = 2;
+	take(&ack);
+	ck_assert_int_eq(core->apps->slots[0]->current->id, 2);
+	ck_assert_int_eq(core->apps->slots[0]->current->state, WORKER_READY);
+	configure(1, 2);
+	exited(1, 0, SIGTERM);
+	spawned(3);
+	for (int i = 0; i < 10; i++)
+		later(SEC);
+	ck_assert_int_eq(core->apps->slots[0]->current->id, 2);
+	ck_assert(has_note(NOTE_ROLLOUT_FAILED));
+}
+END_TEST
+
 START_TEST(replacement_is_tried_on_the_twin_and_gets_everything_at_one_instant)
 {
 	app_is_up(1);
@@ -800,6 +828,7 @@ main(void)
 	tcase_add_test(t, connections_wait_where_workers_boot_and_go_to_the_ready_ones);
 	tcase_add_test(t, silent_program_is_ready_when_it_takes_a_connection);
 	tcase_add_test(t, program_that_takes_no_connection_is_not_ready_in_time);
+	tcase_add_test(t, einhorns_programs_that_acknowledge_are_waited_for);
 	tcase_add_test(t, replacement_is_tried_on_the_twin_and_gets_everything_at_one_instant);
 	tcase_add_test(t, leading_out_is_bounded_by_stop_timeout);
 	tcase_add_test(t, drain_self_needs_no_quiet);
