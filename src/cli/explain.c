@@ -341,7 +341,12 @@ print_listeners(const struct cli *cli, const json_t *list)
 		table_addf(tb, "  %s", text_of(l, "address"));
 		table_add(tb, text_of(l, "name"));
 		table_addf(tb, "%lld", (long long)number_of(l, "sockets"));
-		table_add(tb, text_of(l, "shape"));
+		if (json_object_get(l, "unused_as") != NULL)
+			table_addf(tb, "%s, unused", text_of(l, "shape"));
+		else if (json_is_true(json_object_get(l, "asked")))
+			table_addf(tb, "%s, asked for by workers", text_of(l, "shape"));
+		else
+			table_add(tb, text_of(l, "shape"));
 	}
 	table_print(tb);
 }

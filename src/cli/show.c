@@ -191,6 +191,19 @@ add_slot(struct table *tb, bool ways, const char *app, const json_t *slot)
 	}
 }
 
+/* The program listens elsewhere. */
+static void
+show_unused(const json_t *listener)
+{
+	if (json_object_get(listener, "unused_as") == NULL)
+		return;
+	if (number_of(listener, "unused_as") > 0)
+		printf(" (unused: write ?as=%lld behind it)",
+		    (long long)number_of(listener, "unused_as"));
+	else
+		printf(" (unused)");
+}
+
 /* One socket for all, where the configuration asked for more and the kernel does not allow it. */
 static bool
 is_not_steered(const json_t *app, const json_t *listener)
@@ -232,6 +245,7 @@ print_app_line(const struct cli *cli, const json_t *app)
 		term_put(stdout, text_of(l, "address"));
 		if (is_not_steered(app, l))
 			printf(" (shared: see brood doctor)");
+		show_unused(l);
 	}
 	if (strcmp(text_of(app, "steering"), "hold") == 0)
 		printf(", %snew clients are held off%s", term_on(t->color, TINT_WARN),

@@ -45,6 +45,9 @@ struct listener_info {
 	unsigned sockets;		/* 1, or one or two a slot */
 	uint16_t port;			/* the real one when 0 was asked for */
 	const char *shape;		/* "shared", "kernel", "steered"; NULL = not known */
+	bool asked;			/* by workers; no configuration names it */
+	bool unused;			/* workers listen, and none of them here */
+	uint16_t use_as;		/* unused: the port that they asked for; 0 = none */
 };
 
 /* What waits at the sockets of a slot, as far as the loop looked. */

@@ -220,6 +220,9 @@ listeners_json(const struct ctl_context *ctx, const struct app *a)
 		json_put_count(o, "sockets", info[i].sockets);
 		json_put_count(o, "port", info[i].port);
 		json_put_text(o, "shape", info[i].shape != NULL ? info[i].shape : "");
+		(void)json_object_set_new(o, "asked", json_boolean(info[i].asked));
+		if (info[i].unused)
+			json_put_count(o, "unused_as", info[i].use_as);
 		(void)json_array_append_new(list, o);
 	}
 	return list;

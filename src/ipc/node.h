@@ -64,6 +64,12 @@ struct node_query {
 	size_t data_len;
 };
 
+static inline bool
+node_query_is_udp(const struct node_query *q)
+{
+	return q->type == NODE_ADDRESS_UDP4 || q->type == NODE_ADDRESS_UDP6;
+}
+
 struct node_msg {
 	enum node_kind kind;
 	bool prefixed; /* by Bun's byte */

@@ -63,6 +63,7 @@ struct listener {
 	uint64_t hangups;		/* times that a worker shut one of them down */
 	uint64_t told_us;		/* for guard.c: begin of a second in which it told so many */
 	unsigned told;
+	bool told_unused;		/* for servers.c: that nobody listens here */
 	UT_hash_handle hh;
 };
 

@@ -3,6 +3,8 @@ src_loop_libloop_la_SOURCES = \
 	src/loop/ask.c \
 	src/loop/binder.c \
 	src/loop/binder.h \
+	src/loop/asked.c \
+	src/loop/asked.h \
 	src/loop/channel.c \
 	src/loop/channel.h \
 	src/loop/client.c \

@@ -136,6 +136,8 @@ init_all(struct loop *l, const struct conf *conf, int *ret_code, struct err *e)
 		r = dispatch_init(l, e);
 	if (r == 0)
 		r = rescue_init(l, e);
+	if (r == 0)
+		r = servers_init(l, e);
 	if (r == 0 && (r = starter_init(l, l->options.ready_fd)) < 0)
 		err_set(e, r, "--ready-fd %d: %s", l->options.ready_fd, strerror(-r));
 	if (r < 0)
@@ -205,7 +207,7 @@ finish(struct loop *l)
 	queues_done(l);
 	core_free(l->core);
 	guard_done(l);
-	servers_forget(l, NULL);
+	servers_done(l);
 	launch_done(l);
 	if (l->output)
 		output_done(l);

@@ -10,7 +10,8 @@
  *   strays.c   what dead workers left behind
  *   start.c    one worker from a wish to a process
  *   channel.c  the socketpair of a worker: frames in, queue out
- *   node.c     the same socketpair, to a worker of Node's cluster; servers.c what it listens on
+ *   node.c     the same socketpair, to a worker of Node's cluster; servers.c what it listens on,
+ *              asked.c which socket that is
  *   dispatch.c connections that the master accepts and hands over
  *   doors.c    where it accepts them
  *   rescue.c   connections of a worker of Node's that takes none, given to others
@@ -57,6 +58,7 @@ struct guard;
 struct launch_table;
 struct queues;
 struct rescue;
+struct servers;
 struct shakes;
 struct signals;
 struct manager;
@@ -95,6 +97,7 @@ struct loop {
 	struct shakes *shakes;		/* of watch.c: what leaving workers wait for */
 	struct dispatch *dispatch;
 	struct rescue *rescue;
+	struct servers *servers;
 	struct ring *rings;		/* by app; uthash of ring.c */
 	struct guard *guard;
 	struct signals *signals;

@@ -240,8 +240,7 @@ answer(struct node *n, const struct node_query *q, uint64_t seq)
 	if (r == 0 && s.plain)
 		answer_plain(n, &a, &s);
 	else if (r == 0)
-		r = answer_shared(n, &a, &s,
-		    q->type == NODE_ADDRESS_UDP4 || q->type == NODE_ADDRESS_UDP6);
+		r = answer_shared(n, &a, &s, node_query_is_udp(q));
 	if (r == 0) {
 		servers_settle(n->proc->loop, n->proc, s.listener);
 		return;

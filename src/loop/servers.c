@@ -17,8 +17,8 @@
 #include "base/fd.h"
 #include "base/hash.h"
 #include "base/mem.h"
-#include "base/str.h"
 #include "core/cluster.h"
+#include "loop/asked.h"
 #include "loop/dispatch.h"
 #include "loop/launch.h"
 #include "loop/loop.h"
@@ -28,17 +28,21 @@
 #include "loop/steer.h"
 #include "loop/tell.h"
 
-#define DATA_MAX     65536 /* of one address */
-#define FD_FIRST     3 /* listen({fd}): the first address of the configuration */
-#define FILE_MODE    0777 /* of a UNIX socket's file, without the umask's bits */
-#define READABLE_ALL 0444
-#define WRITABLE_ALL 0222
+#define DATA_MAX 65536 /* of one address */
+
+#define LOOK_MS 2000 /* after one asked for an address of its own: by then it has asked for all */
 
 struct server_data {
 	char id[49 + 1 + NODE_KEY_MAX]; /* app, NUL, key */
 	size_t id_len, len;
 	char *text;
 	UT_hash_handle hh;
+};
+
+struct servers {
+	struct loop *loop;
+	struct server_data *data; /* uthash */
+	uv_timer_t timer; /* looks for addresses that nobody uses */
 };
 
 /* --- what the first one said ------------------------------------------------------------------ */
@@ -60,14 +64,14 @@ find_data(const struct loop *l, const char *app, const char *key)
 	size_t len = make_id(id, app, key);
 	struct server_data *d;
 
-	HASH_FIND(hh, l->launches->server_data, id, len, d);
+	HASH_FIND(hh, l->servers->data, id, len, d);
 	return d;
 }
 
 static void
 free_data(struct loop *l, struct server_data *d)
 {
-	HASH_DEL(l->launches->server_data, d);
+	HASH_DEL(l->servers->data, d);
 	mem_free(d->text);
 	mem_free(d);
 }
@@ -93,7 +97,7 @@ keep_data(struct loop *l, const char *app, const struct node_query *q)
 	if (d->text) {
 		memcpy(d->text, q->data, d->len = q->data_len);
 		d->id_len = make_id(d->id, app, q->key);
-		HASH_ADD_KEYPTR(hh, l->launches->server_data, d->id, d->id_len, d);
+		HASH_ADD_KEYPTR(hh, l->servers->data, d->id, d->id_len, d);
 	}
 	if (d->hh.tbl)
 		return;
@@ -106,204 +110,9 @@ servers_forget(struct loop *l, const char *app)
 {
 	struct server_data *d, *next;
 
-	if (!l->launches)
-		return;
-	HASH_ITER (hh, l->launches->server_data, d, next)
+	HASH_ITER (hh, l->servers->data, d, next)
 		if (!app || strcmp(d->id, app) == 0)
 			free_data(l, d);
-}
-
-/* --- which listener --------------------------------------------------------------------------- */
-
-static bool
-is_udp(const struct node_query *q)
-{
-	return q->type == NODE_ADDRESS_UDP4 || q->type == NODE_ADDRESS_UDP6;
-}
-
-/* All addresses, and IPv4 as well where it is one of IPv6. */
-static bool
-is_dual(const struct node_query *q)
-{
-	if (q->address[0] == '\0')
-		return q->type == NODE_ADDRESS_TCP || (q->type == NODE_ADDRESS_UDP6 && !q->v6only);
-	return strcmp(q->address, "::") == 0 && !q->v6only;
-}
-
-/* As conf has it. */
-static const char *
-host_of(const struct node_query *q)
-{
-	if (is_dual(q))
-		return "*";
-	if (q->address[0])
-		return q->address;
-	return q->type == NODE_ADDRESS_UDP6 ? "::" : "0.0.0.0";
-}
-
-static bool
-is_wildcard(const char *host)
-{
-	return strcmp(host, "*") == 0 || strcmp(host, "::") == 0 || strcmp(host, "0.0.0.0") == 0;
-}
-
-/* A datagram socket of Node's is of one family. */
-static bool
-has_family(const struct listener *ls, const struct node_query *q)
-{
-	int domain = 0;
-	socklen_t len = sizeof(domain);
-
-	return getsockopt(listener_fd(ls, 0, 0), SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 &&
-	       domain == (q->type == NODE_ADDRESS_UDP6 ? AF_INET6 : AF_INET);
-}
-
-/* How well an address of the configuration is what was asked for; 0: it is not. Another address of
- * the port will do, but two servers of one worker are not one. */
-static unsigned
-rank(const struct conf_listen *conf, const struct listener *ls, const struct node_query *q,
-    const struct server *servers)
-{
-	bool exact, as;
-
-	if (q->type == NODE_ADDRESS_PATH)
-		return conf->kind == LISTEN_UNIX && !q->abstract &&
-		       strcmp(conf->path, q->address) == 0;
-	if (conf->kind != (is_udp(q) ? LISTEN_UDP : LISTEN_TCP) || q->port <= 0)
-		return 0;
-	as = conf->as == q->port;
-	if ((!as && ls->port != q->port) || (is_udp(q) && !has_family(ls, q)))
-		return 0;
-	exact = strcmp(conf->host, host_of(q)) == 0;
-	if (!exact && !is_wildcard(conf->host) && !is_wildcard(host_of(q)) &&
-	    servers_find(servers, ls))
-		return 0;
-	return 1 + exact + 2 * as;
-}
-
-static struct listener *
-find_named(const struct launch *la, const struct node_query *q, const struct server *servers)
-{
-	struct listener *best = NULL;
-	unsigned best_rank = 0;
-
-	for (size_t i = 0; i < la->app->listen_len; i++) {
-		unsigned r = rank(la->listen[i], la->listeners[i], q, servers);
-
-		if (r > best_rank) {
-			best = la->listeners[i];
-			best_rank = r;
-		}
-	}
-	return best;
-}
-
-/* listen({fd: N}): never a descriptor of the master's. */
-static int
-find_by_fd(const struct launch *la, const struct node_query *q, struct listener **ret)
-{
-	size_t i = (size_t)(q->fd - FD_FIRST);
-
-	if (q->fd < FD_FIRST || i >= la->app->listen_len ||
-	    (la->listeners[i]->kind == LISTEN_UDP) != is_udp(q))
-		return -EINVAL;
-	*ret = la->listeners[i];
-	return 0;
-}
-
-static int
-make_unix(const struct loop *l, const struct launch *la, const struct node_query *q,
-    struct conf_listen *ret, struct str *key)
-{
-	const char *base = strrchr(q->address, '/');
-	mode_t umask = la->app->umask >= 0 ? (mode_t)la->app->umask : l->options.umask;
-
-	str_addf(key, "unix:%s%s", q->abstract ? "@" : "", q->address);
-	if (str_failed(key))
-		return -ENOMEM;
-	*ret = (struct conf_listen){
-	    .kind = LISTEN_UNIX,
-	    .key = key->data,
-	    .text = key->data,
-	    .path = key->data + strlen("unix:"),
-	    .name = base ? (char *)(uintptr_t)base + 1 : (char *)(uintptr_t)q->address,
-	    .mode = (int)((FILE_MODE & ~umask) | (q->readable_all ? READABLE_ALL : 0) |
-	                  (q->writable_all ? WRITABLE_ALL : 0)),
-	    .owner = la->app->user,
-	    .group = la->app->group,
-	    .backlog = q->backlog,
-	};
-	return 0;
-}
-
-static int
-make_inet(const struct launch *la, const struct node_query *q, struct conf_listen **ret,
-    struct err *e)
-{
-	const char *host = host_of(q);
-	struct str text = {0}, key = {0};
-	int r = -ENOMEM;
-
-	*ret = NULL;
-	str_addf(&text, strchr(host, ':') ? "%s[%s]:%d" : "%s%s:%d", is_udp(q) ? "udp:" : "", host,
-	    q->port > 0 ? q->port : 0);
-	if (!str_failed(&text)) {
-		*ret = conf_listen_new(str_text(&text), e);
-		r = *ret ? 0 : -EINVAL;
-	}
-	str_free(&text);
-	if (r < 0)
-		return r;
-	(*ret)->backlog = q->backlog;
-	if ((*ret)->port > 0)
-		return 0;
-	/* Any port: one for each server of the app, and the same for all its workers. */
-	str_addf(&key, "%s#%s.%u", (*ret)->key, la->app->name, q->index);
-	mem_free((*ret)->key);
-	(*ret)->key = key.data;
-	if (!str_failed(&key))
-		return 0;
-	conf_listen_free(*ret);
-	*ret = NULL;
-	return -ENOMEM;
-}
-
-/* Addresses are shared by generations of one app, not by apps. */
-static bool
-is_anothers(const struct loop *l, const struct launch *la, const char *key)
-{
-	const struct launch *other;
-
-	DL_FOREACH (l->launches->all, other) {
-		if (strcmp(other->app->name, la->app->name) == 0)
-			continue;
-		for (size_t i = 0; i < other->listeners_len; i++)
-			if (strcmp(other->listen[i]->key, key) == 0)
-				return true;
-	}
-	return false;
-}
-
-static int
-open_asked(struct loop *l, struct launch *la, const struct node_query *q, struct listener **ret,
-    struct err *e)
-{
-	struct conf_listen unix_conf, *conf = NULL;
-	struct str key = {0};
-	int r = -EINVAL;
-
-	if (q->type == NODE_ADDRESS_PATH && q->address[0])
-		r = make_unix(l, la, q, &unix_conf, &key);
-	else if (q->type == NODE_ADDRESS_TCP || is_udp(q))
-		r = make_inet(la, q, &conf, e);
-	if (r == 0 && is_anothers(l, la, conf ? conf->key : unix_conf.key))
-		r = err_set(e, -EADDRINUSE, "%s: another app listens there",
-		    conf ? conf->text : unix_conf.text);
-	if (r == 0)
-		r = launch_add_listener(l, la, conf ? conf : &unix_conf, ret, e);
-	conf_listen_free(conf);
-	str_free(&key);
-	return r;
 }
 
 /* --- opening ---------------------------------------------------------------------------------- */
@@ -321,7 +130,7 @@ base_len(const char *key)
 static bool
 is_held(const struct server *servers, const struct node_query *q)
 {
-	bool any_port = (q->type == NODE_ADDRESS_TCP || is_udp(q)) && q->port <= 0;
+	bool any_port = (q->type == NODE_ADDRESS_TCP || node_query_is_udp(q)) && q->port <= 0;
 	size_t len = base_len(q->key);
 
 	for (; servers; servers = servers->next) {
@@ -332,20 +141,6 @@ is_held(const struct server *servers, const struct node_query *q)
 			return true;
 	}
 	return false;
-}
-
-static int
-find_listener(struct loop *l, struct launch *la, const struct server *servers,
-    const struct node_query *q, struct listener **ret, struct err *e)
-{
-	if (q->too_long)
-		return -ENAMETOOLONG;
-	if (is_held(servers, q))
-		return -EADDRINUSE;
-	if (q->fd >= 0)
-		return find_by_fd(la, q, ret);
-	*ret = find_named(la, q, servers);
-	return *ret ? 0 : open_asked(l, la, q, ret, e);
 }
 
 /* What a program of round robin shall believe that it listens on: its own words, where it had any. */
@@ -384,6 +179,8 @@ tell_failure(struct loop *l, const struct proc *p, int error, const struct err *
 	    e->text[0] ? e->text : strerror(-error));
 }
 
+static void look_later(struct loop *l, const struct launch *la);
+
 static int
 note_server(struct server **servers, const struct node_query *q, const struct listener *ls)
 {
@@ -407,8 +204,10 @@ servers_open(struct loop *l, struct proc *p, struct server **servers, const stru
 	int r = -EINVAL;
 
 	*ret = (struct server_answer){.data = q->data, .data_len = q->data_len};
-	if (w)
-		r = find_listener(l, w->generation->launch, *servers, q, &ret->listener, &e);
+	if (w && is_held(*servers, q))
+		r = -EADDRINUSE;
+	else if (w)
+		r = asked_listener(l, w->generation->launch, *servers, q, &ret->listener, &e);
 	if (r == 0)
 		r = note_server(servers, q, ret->listener);
 	if (r == 0)
@@ -428,6 +227,7 @@ servers_open(struct loop *l, struct proc *p, struct server **servers, const stru
 	ret->any_port = q->port > 0 && ret->listener->port != q->port;
 	if (ret->plain)
 		fill_name(q, ret);
+	look_later(l, w->generation->launch);
 	/* A worker that blocks in accept() answers nobody; one of Node's does not see to it itself. */
 	(void)fd_set_nonblocking(ret->fd, true);
 	return 0;
@@ -506,4 +306,103 @@ servers_settle(struct loop *l, const struct proc *p, const struct listener *list
 		dispatch_settle(l);
 		return;
 	}
+}
+
+/* --- addresses that nobody uses ------------------------------------------------------------------- */
+
+bool
+servers_is_unused(struct loop *l, const struct launch *la, size_t i, uint16_t *ret_as)
+{
+	bool elsewhere = false;
+
+	*ret_as = 0;
+	if (la->take != TAKE_NODE || i >= la->app->listen_len || is_open(l, la, la->listeners[i]))
+		return false;
+	for (size_t k = la->app->listen_len; k < la->listeners_len; k++) {
+		if (!is_open(l, la, la->listeners[k]))
+			continue;
+		elsewhere = true;
+		if (*ret_as == 0 && la->listen[k]->kind == la->listen[i]->kind &&
+		    la->listen[k]->kind != LISTEN_UNIX)
+			*ret_as = la->listen[k]->port;
+	}
+	return elsewhere;
+}
+
+static void
+tell_unused(struct loop *l, const struct launch *la)
+{
+	const struct log_who who = {.app = la->app->name, .slot = -1};
+	uint16_t as;
+
+	for (size_t i = 0; i < la->app->listen_len; i++) {
+		if (la->listeners[i]->told_unused || !servers_is_unused(l, la, i, &as))
+			continue;
+		la->listeners[i]->told_unused = true;
+		if (as == 0)
+			tell(l, LOG_LEVEL_WARN, "listener_unused", &who,
+			    "listen = %s: no worker listens there, but elsewhere",
+			    la->listen[i]->text);
+		else
+			tell(l, LOG_LEVEL_WARN, "listener_unused", &who,
+			    "listen = %s: no worker listens there, but on port %u: "
+			    "write ?as=%u behind the address",
+			    la->listen[i]->text, (unsigned)as, (unsigned)as);
+	}
+}
+
+static void
+on_timer(uv_timer_t *h)
+{
+	const struct servers *s = h->data;
+	const struct app *a;
+	const struct launch *la;
+
+	DL_FOREACH (s->loop->launches->all, la) {
+		a = core_find_app(s->loop->core, la->app->name);
+		if (la->take == TAKE_NODE && a && a->generation && a->generation->launch == la)
+			tell_unused(s->loop, la);
+	}
+}
+
+static void
+look_later(struct loop *l, const struct launch *la)
+{
+	if (la->app->listen_len == 0 || la->listeners_len == la->app->listen_len ||
+	    uv_is_active((uv_handle_t *)&l->servers->timer))
+		return;
+	uv_update_time(&l->uv); /* timers count from the loop's cached time */
+	(void)uv_timer_start(&l->servers->timer, on_timer, LOOK_MS, 0); /* cannot fail */
+}
+
+/* --- life ----------------------------------------------------------------------------------------- */
+
+int
+servers_init(struct loop *l, struct err *e)
+{
+	struct servers *s = mem_calloc(1, sizeof(*s));
+
+	if (!s)
+		return err_set(e, -ENOMEM, "out of memory");
+	s->loop = l;
+	(void)uv_timer_init(&l->uv, &s->timer); /* cannot fail */
+	s->timer.data = s;
+	l->servers = s;
+	return 0;
+}
+
+static void
+on_closed(uv_handle_t *h)
+{
+	mem_free(h->data);
+}
+
+void
+servers_done(struct loop *l)
+{
+	if (!l->servers)
+		return;
+	servers_forget(l, NULL);
+	uv_close((uv_handle_t *)&l->servers->timer, on_closed);
+	l->servers = NULL;
 }

@@ -13,10 +13,10 @@
 #include "ipc/node.h"
 
 struct err;
+struct launch;
 struct listener;
 struct loop;
 struct proc;
-struct server_data;
 
 /* One that a worker has open. */
 struct server {
@@ -38,6 +38,8 @@ struct server_answer {
 	size_t data_len;
 };
 
+int servers_init(struct loop *l, struct err *e);
+void servers_done(struct loop *l);
 /* p asks for q: opened, and noted among *servers. 0 or a negative errno for the program; ret->data
  * counts in any case. */
 int servers_open(struct loop *l, struct proc *p, struct server **servers,
@@ -50,6 +52,9 @@ const struct server *servers_by_key(const struct server *servers, const char *ke
 void servers_settle(struct loop *l, const struct proc *p, const struct listener *ls);
 /* The first of them on that listener, or NULL. */
 const struct server *servers_find(const struct server *servers, const struct listener *ls);
+/* Whether workers of la listen, and none of them at its i-th address; *ret_as is a port that they asked
+ * for in its place, 0 where there is none. */
+bool servers_is_unused(struct loop *l, const struct launch *la, size_t i, uint16_t *ret_as);
 /* The app is gone; NULL: so are all. */
 void servers_forget(struct loop *l, const char *app);
 

@@ -14,6 +14,7 @@
 #include "loop/loop.h"
 #include "loop/prepared.h"
 #include "loop/queues.h"
+#include "loop/servers.h"
 #include "loop/steer.h"
 #include "loop/tell.h"
 
@@ -275,13 +276,19 @@ launch_listeners(struct loop *l, const char *app, struct listener_info *ret, siz
 	const struct launch *la = a && a->generation ? a->generation->launch : NULL;
 	size_t n = la ? la->listeners_len : 0;
 
-	for (size_t i = 0; i < n && i < max; i++)
+	for (size_t i = 0; i < n && i < max; i++) {
+		bool asked = i >= la->app->listen_len;
+		bool any_port = asked && la->listen[i]->kind != LISTEN_UNIX && la->listen[i]->port == 0;
+
 		ret[i] = (struct listener_info){
-		    .key = la->listeners[i]->key,
+		    .key = any_port ? la->listen[i]->text : la->listeners[i]->key,
 		    .name = la->listen[i]->name,
 		    .sockets = la->listeners[i]->len,
 		    .port = la->listeners[i]->port,
 		    .shape = listener_shape_to_string(la->listeners[i]->shape),
+		    .asked = asked,
 		};
+		ret[i].unused = servers_is_unused(l, la, i, &ret[i].use_as);
+	}
 	return n;
 }

@@ -194,7 +194,8 @@ balance = dispatch" web 4 '[["http", 3000]]'
 	done > "$T/passed"
 	[ "$(wc -l < "$T/passed")" = 6 ]
 	[ "$(sort -u "$T/passed")" = "passed to 1" ]
-	said 6 'got {"brood":"message","from":"web.[01]","data":"yours"} Socket'
+	# Or more: a worker that seems to be stalled gets a connection of the master's.
+	[ "$(grep -cE 'got {"brood":"message","from":"web.[01]","data":"yours"} Socket' "$LOG")" -ge 6 ]
 	# A handle that is for nobody is closed; its message is relayed.
 	timeout 10 bash -c "exec 3<>/dev/tcp/127.0.0.1/$lose; cat <&3"
 	retry_until 10 said 1 'got "nobody"$'
