@@ -221,6 +221,7 @@ random_conf(struct sim *s, struct conf_app *c, const char *name)
 	memset(c, 0, sizeof(*c));
 	c->name = (char *)name;
 	c->ready = ready[rnd(s, 8)];
+	c->compat = chance(s, 10) ? COMPAT_EINHORN : COMPAT_NONE;
 	c->balance = balance[rnd(s, 4)];
 	c->drain = (enum conf_drain)rnd(s, DRAIN_MAX);
 	c->stall_after_ms = 1 + rnd(s, 5);
