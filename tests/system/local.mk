@@ -38,7 +38,12 @@ system_tests = \
 # Programs of other people, by their recipes in contrib.
 recipe_tests = \
 	tests/system/111-recipe-asyncio.bats \
-	tests/system/112-recipe-go.bats
+	tests/system/112-recipe-go.bats \
+	tests/system/190-recipes-python.bats \
+	tests/system/191-recipes-ruby.bats \
+	tests/system/192-recipe-php.bats \
+	tests/system/193-recipe-java.bats \
+	tests/system/194-recipe-go-http.bats
 if HAVE_BATS
 TESTS += $(system_tests)
 PLAIN_TESTS += $(recipe_tests)
