@@ -64,7 +64,6 @@ struct launch_table {
 	struct scratch scratch;
 	int null_fd;
 	int exit_code;			/* that goes with the last failure */
-	struct server_data *server_data; /* uthash of servers.c */
 	char *steer_cache;		/* RUN_DIR/.steer */
 	struct dialect_numbers numbers;	/* of slots, for PM2 */
 	bool told_shared;		/* that groups cannot be had here */

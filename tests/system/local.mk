@@ -30,6 +30,7 @@ system_tests = \
 	tests/system/150-examples.bats \
 	tests/system/151-exercise.bats \
 	tests/system/160-node-preload.bats \
+	tests/system/161-node.bats \
 	tests/system/200-recipe-express.bats \
 	tests/system/201-recipe-fastify.bats \
 	tests/system/202-recipe-socketio.bats \
@@ -52,6 +53,7 @@ EXTRA_DIST += $(system_tests) $(recipe_tests)
 EXTRA_DIST += tests/lib/state.bash \
 	tests/node/app.mjs \
 	tests/node/preload.test.cjs \
+	tests/system/programs/cluster.js \
 	tests/system/programs/echo.py \
 	tests/system/programs/health.py \
 	tests/system/programs/pages.js \
