@@ -49,6 +49,7 @@ struct parcel {
 	struct str line;
 	int fd;
 	uint64_t seq;
+	struct str refusal, key; /* ANSWER: what is said, and which server is closed, if it never arrives */
 	unsigned resends;
 	bool replied, accepted; /* CONNECTION, as the others */
 	const struct listener *listener;
@@ -118,6 +119,8 @@ static void
 free_parcel(struct parcel *m)
 {
 	str_free(&m->line);
+	str_free(&m->refusal);
+	str_free(&m->key);
 	fd_close(&m->fd);
 	mem_free(m);
 }
@@ -210,6 +213,10 @@ answer_shared(struct node *n, struct node_answer *a, const struct server_answer 
 	if (r < 0)
 		return r;
 	m->seq = a->ack;
+	str_add(&m->key, a->key);
+	a->error = -EMFILE;
+	a->seq = n->seq++;
+	node_add_answer_error(&m->refusal, n->bun, a);
 	send_next(n);
 	return 0;
 }
@@ -485,6 +492,11 @@ give_up(struct node *n, struct parcel *m)
 		n->refused_us = clock_now_us();
 		give_back(n, m, false);
 		return;
+	}
+	if (m->kind == PARCEL_ANSWER && !str_failed(&m->refusal)) {
+		close_server(n, str_text(&m->key));
+		say(n, &m->refusal);
+		m->refusal = (struct str){0};
 	}
 	free_parcel(m);
 }
