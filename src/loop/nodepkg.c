@@ -1,0 +1,261 @@
+/*
+ * nodepkg: see the header.
+ */
+#include "loop/nodepkg.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/mem.h"
+#include "base/str.h"
+
+#define PACKAGE_MAX (1U << 20)
+/* The kernel's own limit for a #! line is 256. */
+#define FIRST_LINE_MAX 256
+
+/* The first max bytes of a regular file, or all of it if it is no longer than that. Opening must not
+ * wait, as for a FIFO. */
+static char *
+read_file(const char *path, size_t max, bool whole)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	char *text = NULL;
+	struct stat st;
+	size_t len = 0, room = 0;
+	ssize_t n = 1;
+
+	if (fd < 0)
+		return NULL;
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && (!whole || st.st_size <= (off_t)max)) {
+		room = st.st_size < (off_t)max ? (size_t)st.st_size : max;
+		text = mem_alloc(room + 1);
+	}
+	while (text && n > 0 && len < room) {
+		n = read(fd, text + len, room - len);
+		len += n > 0 ? (size_t)n : 0;
+	}
+	fd_close(&fd);
+	if (text)
+		text[len] = '\0';
+	return text;
+}
+
+static char *
+join(const char *directory, const char *separator, const char *name)
+{
+	struct str path = {0};
+
+	str_addf(&path, "%s%s%s", directory, separator, name);
+	if (str_failed(&path))
+		str_free(&path);
+	return path.data;
+}
+
+bool
+node_has_file(const char *directory, const char *name)
+{
+	char *path = join(directory, "/", name);
+	struct stat st;
+	bool has = path && stat(path, &st) == 0 && S_ISREG(st.st_mode);
+
+	mem_free(path);
+	return has;
+}
+
+bool
+node_package_exists(const char *directory)
+{
+	return node_has_file(directory, "package.json");
+}
+
+static json_t *
+load_package(const char *directory)
+{
+	char *path = join(directory, "/", "package.json");
+	char *text = path ? read_file(path, PACKAGE_MAX, true) : NULL;
+	json_t *package = NULL;
+
+	/* npm takes one that begins with a byte order mark. */
+	if (text)
+		package =
+		    json_loads(strncmp(text, "\xEF\xBB\xBF", 3) == 0 ? text + 3 : text, 0, NULL);
+	mem_free(text);
+	mem_free(path);
+	return package;
+}
+
+static char *
+copy_text(const json_t *value)
+{
+	const char *text = json_string_value(value);
+
+	return text ? mem_strdup(text) : NULL;
+}
+
+char *
+node_package_script(const char *directory, const char *name)
+{
+	json_t *package = load_package(directory);
+	char *text = copy_text(json_object_get(json_object_get(package, "scripts"), name));
+
+	json_decref(package);
+	return text;
+}
+
+bool
+node_package_has_script(const char *directory, const char *name)
+{
+	char *text = node_package_script(directory, name);
+	bool has = text;
+
+	mem_free(text);
+	return has;
+}
+
+char *
+node_package_main(const char *directory)
+{
+	json_t *package = load_package(directory);
+	char *text = copy_text(json_object_get(package, "main"));
+
+	json_decref(package);
+	return text;
+}
+
+/* What the package `name` in modules, a directory node_modules, says of its command `name`. */
+static char *
+package_bin(const char *modules, const char *name)
+{
+	char *directory = join(modules, "/", name);
+	json_t *package = directory ? load_package(directory) : NULL;
+	const json_t *bin = json_object_get(package, "bin");
+	char *word = copy_text(json_is_object(bin) ? json_object_get(bin, name) : bin);
+	char *path = word ? join(directory, "/", word) : NULL;
+
+	json_decref(package);
+	mem_free(directory);
+	mem_free(word);
+	return path;
+}
+
+static char *
+real_path(char *path)
+{
+	char *real = path ? realpath(path, NULL) : NULL;
+	char *copy = real ? mem_strdup(real) : NULL;
+
+	free(real);
+	mem_free(path);
+	return copy;
+}
+
+/* In one directory node_modules. */
+static char *
+command_in(const char *modules, const char *name)
+{
+	char *path = real_path(join(modules, "/.bin/", name));
+
+	if (path && !node_runs(path, NULL)) {
+		mem_free(path);
+		path = real_path(package_bin(modules, name));
+	}
+	return path;
+}
+
+char *
+node_package_command(const char *directory, const char *name)
+{
+	char *here = strchr(name, '/') ? NULL : mem_strdup(directory);
+	char *path = NULL;
+
+	while (here && !path) {
+		char *modules = join(here, "/", "node_modules"), *slash = strrchr(here, '/');
+
+		path = modules ? command_in(modules, name) : NULL;
+		mem_free(modules);
+		if (!slash || here[0] == '\0')
+			break;
+		*slash = '\0';
+	}
+	mem_free(here);
+	return path;
+}
+
+bool
+node_is_name(const char *name)
+{
+	if (strncmp(name, "node", 4) != 0)
+		return false;
+	name += strncmp(name, "nodejs", 6) == 0 ? 6 : 4;
+	return name[strspn(name, "0123456789.-")] == '\0';
+}
+
+/* The next word of *at; false: there is none. */
+static bool
+next_word(char **at, char **ret)
+{
+	*at += strspn(*at, " \t");
+	*ret = *at;
+	*at += strcspn(*at, " \t");
+	if (*at == *ret)
+		return false;
+	if (**at != '\0')
+		*(*at)++ = '\0';
+	return true;
+}
+
+/* What env starts: *word becomes the first word that is no option and sets no variable. */
+static bool
+skip_env(char **at, char **word)
+{
+	static const char split[] = "--split-string=";
+
+	while (next_word(at, word)) {
+		char *s = *word[0] == '-' ? strchr(*word, 'S') : NULL;
+
+		if (strncmp(*word, split, strlen(split)) == 0)
+			*word += strlen(split);
+		else if (s && (*word)[1] != '-')
+			*word = s + 1; /* -S, -vS, and what is glued to it */
+		else if (strcmp(*word, "-u") == 0 || strcmp(*word, "-C") == 0)
+			(void)next_word(at, word), **word = '\0';
+		if (**word != '\0' && **word != '-' && !strchr(*word, '='))
+			return true;
+	}
+	return false;
+}
+
+static const char *
+base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+bool
+node_runs(const char *path, struct str *options)
+{
+	char *line = read_file(path, FIRST_LINE_MAX, false), *at = line, *word;
+	bool runs = false;
+
+	if (line && line[0] == '#' && line[1] == '!') {
+		line[strcspn(line, "\r\n")] = '\0';
+		at += 2;
+		runs = next_word(&at, &word);
+		if (runs && strcmp(base_name(word), "env") == 0)
+			runs = skip_env(&at, &word);
+		runs = runs && node_is_name(base_name(word));
+	}
+	if (runs && options)
+		str_add(options, at);
+	mem_free(line);
+	return runs;
+}
