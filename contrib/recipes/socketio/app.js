@@ -32,9 +32,14 @@ io.on('connection', (socket) => {
     if (typeof answer === 'function') answer();
   });
   socket.on('who', async (answer) => {
-    const sockets = await io.fetchSockets();
+    try {
+      const sockets = await io.fetchSockets();
 
-    answer(sockets.map((s) => s.id));
+      answer(sockets.map((s) => s.id));
+    } catch {
+      // Who has gone a moment ago may be missed until its heartbeat is.
+      answer([]);
+    }
   });
 });
 

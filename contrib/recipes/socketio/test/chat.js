@@ -75,12 +75,19 @@ async function say(allowed) {
   };
 }
 
+// A process that has just gone may be waited for until its heartbeats are missed.
 async function who() {
   const all = clients.map((c) => c.socket.id).sort().join();
-  const answers = await Promise.all(
-    clients.map((c) => c.socket.timeout(deadline).emitWithAck('who')));
+  const end = Date.now() + deadline;
+  let told;
 
-  return { told: answers.filter((ids) => ids.sort().join() === all).length };
+  do {
+    const answers = await Promise.all(
+      clients.map((c) => c.socket.timeout(deadline).emitWithAck('who')));
+
+    told = answers.filter((ids) => ids.sort().join() === all).length;
+  } while (told < count && Date.now() < end);
+  return { told };
 }
 
 async function obey(line) {
