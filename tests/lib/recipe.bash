@@ -26,6 +26,7 @@ recipe_load() {
 }
 
 recipe_no_failure() {
+	[ -s "$T/load" ] || return 1 # jq has nothing against it
 	jq -e '.hard == 0 and .stale == 0 and .new.answered > 0 and .new.answered == .new.asked' \
 		"$T/load" > /dev/null || {
 		cat "$T/load"

@@ -63,7 +63,8 @@ node_load() {
 
 # node_load_on OPTION...: goes on until node_load_off, which wants no failure
 node_load_on() {
-	node_load -d 0 "$@" 3>&- &
+	"$top_builddir/tests/bench/load" -p "$PORT" -t $SLOW -S "${SOURCES:-1}" -d 0 "$@" \
+		> "$T/load" 3>&- &
 	LOAD=$!
 	PIDS+=("$LOAD")
 	retry_until 20 recipe_is_busy

@@ -20,6 +20,7 @@ pages_on() {
 pages_off() {
 	kill -TERM "$PAGES"
 	wait "$PAGES"
+	[ -s "$T/pages" ]
 	jq -e '.pages > 0 and .failed == 0 and .stale == 0' "$T/pages" > /dev/null || {
 		cat "$T/pages"
 		return 1
