@@ -63,6 +63,8 @@ enum note_kind {
 	NOTE_STRANDED, /* left its queue or requests behind when its time was over */
 	NOTE_PROBE_FAILED,
 	NOTE_HELD_OFF, /* nobody serves: new clients shall try again */
+	NOTE_SPARE_SERVES, /* it takes a slot over */
+	NOTE_SPARE_FAILED, /* none is started in its place, until an operator acts */
 	NOTE_DRAINED,
 	NOTE_RESUMED,
 	NOTE_SHUTDOWN,
@@ -91,7 +93,7 @@ struct action {
 	worker_id worker; /* 0 = none */
 	pid_t pid; /* of that worker, 0 = none */
 	char app[49]; /* "" = the cluster */
-	int slot; /* -1 = none */
+	int slot; /* -1 = none; of a spare: its number */
 	unsigned seat; /* of the worker: which of its slot's twin sockets */
 	unsigned generation;
 	void *launch; /* SPAWN, VERIFY, FORGET */
@@ -108,6 +110,7 @@ struct action {
 		} leader;
 		struct {
 			bool alone; /* nobody else may read its seat: it may be any program */
+			unsigned number; /* by which it will know itself */
 		} spawn;
 		struct {
 			unsigned neighbours; /* RING_GIVE: 0 = all */

@@ -75,6 +75,8 @@ action_push_worker(struct worker *w, enum action_kind kind)
 {
 	struct action *act = action_push_slot(w->slot, kind);
 
+	if (w->slot->spare)
+		act->slot = (int)w->number; /* its place may know a newer one */
 	act->worker = w->id;
 	act->pid = w->pid;
 	act->seat = w->seat;

@@ -68,11 +68,14 @@ app_free(struct app *a)
 {
 	for (unsigned i = 0; i < a->slots_len; i++)
 		slot_free(a->slots[i]);
+	for (unsigned i = 0; i < a->spares_len; i++)
+		slot_free(a->spares[i]);
 	generation_unref(a->core, a->rollout.to);
 	generation_unref(a->core, a->rollout.from);
 	generation_unref(a->core, a->generation);
 	mem_free(a->steer.seats);
 	mem_free(a->slots);
+	mem_free(a->spares);
 	mem_free(a->going);
 	mem_free(a);
 }
@@ -104,6 +107,20 @@ app_count_leaving(const struct app *a)
 	return n;
 }
 
+struct worker *
+app_find_worker(const struct app *a, unsigned n)
+{
+	if (n < a->slots_len)
+		return a->slots[n]->current;
+	for (unsigned i = 0; i < a->spares_len; i++)
+		if (a->spares[i]->current && a->spares[i]->current->number == n)
+			return a->spares[i]->current;
+	for (unsigned i = 0; i < a->slots_len; i++)
+		if (a->slots[i]->current && a->slots[i]->current->number == n)
+			return a->slots[i]->current;
+	return NULL;
+}
+
 void
 app_set_target(struct app *a, unsigned target_len, struct generation *g)
 {
@@ -123,6 +140,7 @@ app_set_target(struct app *a, unsigned target_len, struct generation *g)
 		a->slots[a->slots_len++] = s;
 	}
 	a->target_len = target_len < a->slots_len ? target_len : a->slots_len;
+	spare_make_room(a, g);
 	steer_touch(a);
 	for (unsigned i = a->target_len; i < a->slots_len; i++)
 		slot_rest(a->slots[i], CAUSE_SCALE, "scaled down", true);
@@ -189,13 +207,17 @@ app_rest(
 	steer_touch(a);
 	for (unsigned i = 0; i < a->slots_len; i++)
 		slot_rest(a->slots[i], cause, reason, with_delay);
+	spare_rest_all(a, cause, reason);
 }
 
-static bool
-is_empty(const struct app *a)
+bool
+app_is_empty(const struct app *a)
 {
 	for (unsigned i = 0; i < a->slots_len; i++)
 		if (!slot_is_empty(a->slots[i]))
+			return false;
+	for (unsigned i = 0; i < a->spares_len; i++)
+		if (!slot_is_empty(a->spares[i]))
 			return false;
 	return true;
 }
@@ -291,7 +313,8 @@ app_enqueue(struct app *a, enum op_kind kind, const struct op_args *args, struct
 	unsigned len;
 	int rc = 0;
 
-	if (app_reserve(a, t ? t->workers : args->workers) != 0)
+	if (app_reserve(a, t ? t->workers : args->workers) != 0 ||
+	    (t && t->node && spare_reserve(a, t->conf->spares) != 0))
 		return -ENOMEM;
 	if (t && !(target = generation_new(t, a->last_number + 1)))
 		return -ENOMEM;
@@ -344,6 +367,7 @@ begin_start(struct app *a, const char *reason)
 {
 	a->wanted = APP_RUN;
 	boot_budget_clear(&a->boot);
+	spare_retry(a);
 	start_slots(a, true, reason);
 }
 
@@ -499,9 +523,9 @@ op_is_over(struct app *a, struct op *op)
 	case OP_SCALE:
 		return slots_settled(a) && a->slots_len == a->target_len;
 	case OP_STOP:
-		return is_empty(a);
+		return app_is_empty(a);
 	case OP_RESTART:
-		if (!op->starting && is_empty(a)) {
+		if (!op->starting && app_is_empty(a)) {
 			op->starting = true;
 			take_target(a, op->target);
 			begin_start(a, "restart");
@@ -584,8 +608,8 @@ supersede_head(struct app *a)
 	op_finish(a, true, text);
 }
 
-void
-app_advance(struct app *a)
+static void
+advance_ops(struct app *a)
 {
 	for (;;) {
 		struct op *op = a->ops;
@@ -606,4 +630,11 @@ app_advance(struct app *a)
 		else
 			return;
 	}
+}
+
+void
+app_advance(struct app *a)
+{
+	advance_ops(a);
+	spare_advance(a);
 }

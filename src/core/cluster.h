@@ -88,6 +88,9 @@ struct worker {
 	bool asked, answered; /* Node: it called listen(); that may be answered */
 	bool leads;
 	unsigned seat; /* 0 or 1 */
+	unsigned number; /* by which it knows itself: its slot's, or one that it got as a spare */
+	bool promoted; /* it was a spare, and is a slot's worker */
+	unsigned said; /* a spare: in which ways it said that it is ready (bits) */
 	bool on_ring; /* reads by a wait set of the master's (tiers T1, T2) */
 	unsigned neighbours; /* as it asked: 0 = all (T2) */
 	unsigned queue_len; /* of its seat, when last looked at */
@@ -116,7 +119,8 @@ struct worker {
 
 struct slot {
 	struct app *app;
-	unsigned index;
+	unsigned index; /* of a place for a spare: the number of its last one */
+	bool spare; /* it is such a place, in app->spares */
 	enum slot_state state;
 	struct generation *generation; /* of its next fresh worker */
 	struct generation *before; /* what it ran before the rollout that switched it */
@@ -130,6 +134,7 @@ struct slot {
 	uint64_t stalls_untold; /* since then */
 	unsigned queued[2]; /* looks in a row in which that seat's queue was not empty */
 	struct backoff backoff;
+	uint64_t owed_us; /* when the spare is started that makes up for the one it took */
 	struct timer timer; /* SLOT_BACKOFF: next start */
 	char reason[ACTION_TEXT_MAX];
 	uint64_t since_us;
@@ -194,6 +199,8 @@ struct app {
 	struct slot **slots; /* slots_len in use; those >= target_len are leaving */
 	unsigned slots_len, slots_cap;
 	unsigned target_len; /* slots wanted */
+	struct slot **spares; /* places for spares; those not wanted rest */
+	unsigned spares_len;
 	bool scaled; /* by an operator: kept over reloads that do not change
 					 * `workers` */
 	unsigned alive; /* workers with a process, all generations */
@@ -240,6 +247,8 @@ unsigned app_count_alive(const struct app *a); /* processes of all generations *
 unsigned app_count_leaving(const struct app *a);
 struct app *core_find_app(const struct core *c, const char *name);
 struct worker *core_find_worker(const struct core *c, worker_id id);
+/* Whom people mean by APP.N: the worker of slot N; beyond the slots, the one of that number. */
+struct worker *app_find_worker(const struct app *a, unsigned n);
 /* Next deadline of a slot or its worker for people, 0 = none. */
 uint64_t slot_next_deadline(const struct slot *s);
 

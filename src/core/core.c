@@ -228,12 +228,10 @@ on_app_op(struct core *c, const struct event *ev, struct app *a, enum op_kind ki
 static void
 on_kill(struct core *c, const struct event *ev, struct app *a)
 {
-	struct worker *w = NULL;
+	struct worker *w = app_find_worker(a, ev->kill.slot);
 	struct action *act;
 	char name[16];
 
-	if (ev->kill.slot < a->slots_len)
-		w = a->slots[ev->kill.slot]->current;
 	if (!w || w->pid == 0) {
 		request_reply_now(
 		    c, ev->request, REPLY_FAILED, "%s.%u has no worker", a->name, ev->kill.slot);
@@ -249,21 +247,28 @@ on_kill(struct core *c, const struct event *ev, struct app *a)
 	    signal_to_string(ev->kill.signal, name));
 }
 
+static bool
+signal_current(const struct slot *s, int sig)
+{
+	struct worker *w = s->current;
+
+	if (!w || w->pid == 0)
+		return false;
+	w->operator_signal = sig;
+	action_push_worker(w, ACTION_SIGNAL)->signal.signal = sig;
+	return true;
+}
+
 static void
 on_signal(struct core *c, const struct event *ev, struct app *a)
 {
 	unsigned n = 0;
 	char name[16];
 
-	for (unsigned i = 0; i < a->slots_len; i++) {
-		struct worker *w = a->slots[i]->current;
-
-		if (!w || w->pid == 0)
-			continue;
-		w->operator_signal = ev->signal.signal;
-		action_push_worker(w, ACTION_SIGNAL)->signal.signal = ev->signal.signal;
-		n++;
-	}
+	for (unsigned i = 0; i < a->slots_len; i++)
+		n += signal_current(a->slots[i], ev->signal.signal);
+	for (unsigned i = 0; i < a->spares_len; i++)
+		n += signal_current(a->spares[i], ev->signal.signal);
 	request_reply_now(c, ev->request, n > 0 ? REPLY_DONE : REPLY_FAILED,
 	    "sent SIG%s to %u workers of %s", signal_to_string(ev->signal.signal, name), n,
 	    a->name);
@@ -400,11 +405,8 @@ remove_gone_apps(struct core *c)
 
 	while (*at) {
 		struct app *a = *at;
-		bool empty = a->wanted == APP_GO;
 
-		for (unsigned i = 0; empty && i < a->slots_len; i++)
-			empty = slot_is_empty(a->slots[i]);
-		if (!empty) {
+		if (a->wanted != APP_GO || !app_is_empty(a)) {
 			at = &a->next;
 			continue;
 		}

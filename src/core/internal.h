@@ -45,6 +45,8 @@ void worker_want_replacement(
 void worker_on_event(struct worker *w, const struct event *ev);
 void worker_on_timer(struct worker *w);
 void worker_free(struct worker *w);
+/* A parked spare is the worker of s from now on, and told to listen. */
+void worker_promote(struct worker *w, struct slot *s, const char *reason);
 
 bool worker_serves(const struct worker *w); /* READY or STALLED; NULL does not */
 void worker_probe(struct worker *w, enum probe_kind kind);
@@ -127,8 +129,33 @@ void slot_on_current_gone(struct slot *s, const struct death *d);
 /* A replacement did not make it. */
 void slot_on_next_gone(struct slot *s, const struct death *d);
 void slot_on_timer(struct slot *s);
+/* Its worker is a spare that took over a moment ago: it is as good as serving. */
+bool slot_is_taken_over(const struct slot *s);
+/* Waits before the next try. */
+void slot_back_off(struct slot *s, uint64_t delay_us, const char *reason);
+/* Whether `restart` wants another worker after this end. */
+bool slot_wants_restart(const struct conf_app *conf, const struct death *d);
 void slot_remember(struct slot *s, bool of_worker, int from, int to, const struct worker *w,
     enum cause cause, const char *reason);
+
+/* spare.c */
+/* Places for so many, all at rest. 0 or -ENOMEM. */
+int spare_reserve(struct app *a, unsigned n);
+/* By which number a new worker of s knows itself. */
+unsigned spare_number(const struct slot *s, const struct generation *g);
+/* A parked spare takes s, whose worker is gone. The place that it left, or NULL: there is none. */
+struct slot *spare_take(struct slot *s, const char *reason);
+void spare_rest(struct slot *place, enum cause cause, const char *reason);
+void spare_rest_all(struct app *a, enum cause cause, const char *reason);
+/* Slots of generation g have been added: their numbers are not a spare's. */
+void spare_make_room(struct app *a, const struct generation *g);
+/* An operator wants those that gave up to be tried again. */
+void spare_retry(struct app *a);
+void spare_on_parked(struct worker *w);
+void spare_on_gone(struct slot *place, const struct death *d);
+/* Starts and stops spares as the app now wants them. */
+void spare_advance(struct app *a);
+bool spare_is_missing(const struct app *a); /* for invariant.c: though it could be started */
 
 /* rollout.c */
 void rollout_begin(struct app *a, struct generation *to, unsigned workers);
@@ -148,6 +175,7 @@ int app_reserve(struct app *a, unsigned slots);
  * was reserved before; where a slot itself finds no memory, there are fewer. */
 void app_set_target(struct app *a, unsigned target_len, struct generation *g);
 void app_elect(struct app *a);
+bool app_is_empty(const struct app *a); /* no worker of any kind */
 /* Runs operations as far as they go. */
 void app_advance(struct app *a);
 void app_rest(

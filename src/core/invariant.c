@@ -26,6 +26,17 @@ check_leaving(const struct slot *s)
 	return NULL;
 }
 
+/* Whoever is a slot's worker, and not a spare any more, is told to listen as soon as it asks. */
+static const char *
+check_answered(const struct worker *w)
+{
+	if (w->state == WORKER_PARKED)
+		return "a slot's worker is parked";
+	if (w->answered != w->asked)
+		return "a worker's listen() is not answered, or was before it asked";
+	return NULL;
+}
+
 static const char *
 check_current(const struct slot *s)
 {
@@ -68,7 +79,7 @@ check_slot(const struct slot *s)
 
 	if (bad)
 		return bad;
-	if (w && s->state != SLOT_SERVING)
+	if (w && s->state != SLOT_SERVING && !slot_is_taken_over(s))
 		return "a replacement is on its way where nothing serves";
 	if (w && w->state != WORKER_IDLE && w->state != WORKER_STARTING)
 		return "a replacement is neither idle nor starting";
@@ -80,7 +91,95 @@ check_slot(const struct slot *s)
 		return "a slot remembers a rollout that is over";
 	if (s->current && s->current->generation != s->generation)
 		return "a slot's worker is of another generation than the slot";
+	if ((s->current && (bad = check_answered(s->current))) ||
+	    (s->next && (bad = check_answered(s->next))))
+		return bad;
 	return check_leaving(s);
+}
+
+static const char *
+check_spare(const struct slot *place)
+{
+	const struct worker *w = place->current;
+	bool has_one = place->state == SLOT_STARTING || place->state == SLOT_SERVING;
+
+	if (place->next || place->before || place->drained)
+		return "a spare's place is used as a slot";
+	if (has_one != (w != NULL))
+		return "a spare's place has a worker where it should have none, or the reverse";
+	if (!place->generation && (w || place->state != SLOT_RESTING))
+		return "a spare's place is in use without a generation";
+	if (place->app->wanted != APP_RUN && place->state != SLOT_RESTING)
+		return "an app rests and has spares";
+	if (timer_is_armed(&place->timer) != (place->state == SLOT_BACKOFF))
+		return "a spare's place waits without a deadline, or the reverse";
+	if (!w)
+		return check_leaving(place);
+	if ((w->state == WORKER_PARKED) != (place->state == SLOT_SERVING))
+		return "a spare is parked and its place does not know it, or the reverse";
+	if (w->state != WORKER_PARKED && w->state != WORKER_IDLE && w->state != WORKER_STARTING)
+		return "a spare does what only a slot's worker does";
+	if (w->state != WORKER_PARKED && !w->spawning && !timer_is_armed(&w->timer))
+		return "a starting spare has no deadline";
+	if (w->answered || w->leads || w->on_ring || w->probing || w->promoted)
+		return "a spare is treated like a slot's worker";
+	if (w->number != place->index || w->generation != place->generation)
+		return "a spare is not what its place says";
+	return check_leaving(place);
+}
+
+static bool
+have_one_number(const struct worker *x, const struct worker *y)
+{
+	return x && y && x->generation == y->generation && x->number == y->number;
+}
+
+static const struct slot *
+nth(const struct app *a, unsigned i)
+{
+	return i < a->slots_len ? a->slots[i] : a->spares[i - a->slots_len];
+}
+
+/* Only where there are spares: every pair is looked at. */
+static const char *
+check_numbers(const struct app *a)
+{
+	unsigned n = a->spares_len > 0 ? a->slots_len + a->spares_len : 0;
+
+	for (unsigned i = 0; i < a->slots_len; i++)
+		if (n == 0 && a->slots[i]->current && a->slots[i]->current->number != i)
+			return "a worker knows itself by another number than its slot's";
+	for (unsigned i = 0; i < n; i++) {
+		for (unsigned k = i + 1; k < n; k++) {
+			const struct slot *x = nth(a, i), *y = nth(a, k);
+
+			if (have_one_number(x->current, y->current) ||
+			    have_one_number(x->next, y->current) ||
+			    have_one_number(x->current, y->next) ||
+			    have_one_number(x->next, y->next))
+				return "two workers of a generation know themselves by one number";
+		}
+	}
+	return NULL;
+}
+
+static const char *
+check_spares(const struct app *a, unsigned *alive)
+{
+	const char *bad;
+
+	for (unsigned i = 0; i < a->spares_len; i++) {
+		const struct slot *place = a->spares[i];
+
+		if ((bad = check_spare(place)))
+			return bad;
+		*alive += place->current && place->current->pid != 0;
+		for (const struct worker *w = place->leaving; w; w = w->next_leaving)
+			*alive += w->pid != 0;
+	}
+	if (spare_is_missing(a))
+		return "a spare is missing";
+	return check_numbers(a);
 }
 
 static const char *
@@ -164,6 +263,8 @@ check_app(const struct app *a, unsigned *alive)
 		for (const struct worker *w = s->leaving; w; w = w->next_leaving)
 			mine += w->pid != 0;
 	}
+	if ((bad = check_spares(a, &mine)))
+		return bad;
 	if (mine != a->alive)
 		return "the count of an app's processes is wrong";
 	if (replacing > 0 && replacing > a->rollout.to->conf->max_surge &&

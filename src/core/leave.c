@@ -278,6 +278,7 @@ worker_leave(struct worker *w, enum cause cause, const char *reason, bool with_d
 		leave_idle(w);
 		break;
 	case WORKER_STARTING:
+	case WORKER_PARKED:
 		step_signal(w, reason);
 		break;
 	case WORKER_READY:

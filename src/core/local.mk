@@ -16,6 +16,7 @@ src_core_libcore_la_SOURCES = \
 	src/core/rollout.c \
 	src/core/shutdown.c \
 	src/core/slot.c \
+	src/core/spare.c \
 	src/core/stall.c \
 	src/core/steer.c \
 	src/core/timer.c src/core/timer.h \

@@ -13,6 +13,7 @@
 static const char *const worker_states[WORKER_STATE_MAX] = {
     [WORKER_IDLE] = "idle",
     [WORKER_STARTING] = "starting",
+    [WORKER_PARKED] = "parked",
     [WORKER_READY] = "ready",
     [WORKER_STALLED] = "stalled",
     [WORKER_DRAINING] = "draining",
@@ -153,6 +154,8 @@ static const char *const note_kinds[NOTE_KIND_MAX] = {
     [NOTE_STRANDED] = "stranded",
     [NOTE_PROBE_FAILED] = "probe_failed",
     [NOTE_HELD_OFF] = "held_off",
+    [NOTE_SPARE_SERVES] = "spare_serves",
+    [NOTE_SPARE_FAILED] = "spare_failed",
     [NOTE_DRAINED] = "drained",
     [NOTE_RESUMED] = "resumed",
     [NOTE_SHUTDOWN] = "shutdown",
@@ -188,7 +191,9 @@ static const char *const shutdown_modes[SHUTDOWN_MODE_MAX] = {
 
 static const unsigned worker_successors[WORKER_STATE_MAX] = {
     [WORKER_IDLE] = BIT(WORKER_STARTING) | BIT(WORKER_DEAD),
-    [WORKER_STARTING] = BIT(WORKER_READY) | BIT(WORKER_STOPPING) | BIT(WORKER_DEAD),
+    [WORKER_STARTING] = BIT(WORKER_PARKED) | BIT(WORKER_READY) | BIT(WORKER_STOPPING) |
+                        BIT(WORKER_DEAD),
+    [WORKER_PARKED] = BIT(WORKER_STARTING) | BIT(WORKER_STOPPING) | BIT(WORKER_DEAD),
     [WORKER_READY] = BIT(WORKER_STALLED) | BIT(WORKER_DRAINING) | BIT(WORKER_DEAD),
     [WORKER_STALLED] = BIT(WORKER_READY) | BIT(WORKER_DRAINING) | BIT(WORKER_STOPPING) |
                        BIT(WORKER_DEAD),

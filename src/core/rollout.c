@@ -133,7 +133,7 @@ move_slot(struct slot *s, struct generation *g, const struct conf_app *limits, c
 {
 	struct app *a = s->app;
 
-	if (s->state != SLOT_SERVING) {
+	if (s->state != SLOT_SERVING && !slot_is_taken_over(s)) {
 		move_in_place(s, g, CAUSE_RELOAD, reason);
 		return true;
 	}

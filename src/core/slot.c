@@ -8,7 +8,8 @@
  *      +--------- backoff, failed, exited
  *
  * SERVING means exactly that the current worker is ready; STARTING that it is idle or starting; in
- * the other states there is none. A replacement (next) exists only beside a ready current worker.
+ * the other states there is none. A replacement (next) exists only beside a ready current worker, or
+ * beside a spare that took its place.
  * Which generation a slot runs is rollout.c's business; how long it waits, backoff.c's.
  */
 #include <stdio.h>
@@ -24,7 +25,7 @@ slot_reserve_timers(struct core *c)
 	size_t n = ((size_t)HASH_CNT(by_id, c->workers) + 1) * 3;
 
 	for (const struct app *a = c->apps; a; a = a->next)
-		n += a->slots_len;
+		n += a->slots_len + a->spares_len;
 	return timer_heap_reserve(&c->timers, n);
 }
 
@@ -40,7 +41,7 @@ slot_new(struct app *a, unsigned index, struct generation *g)
 		return NULL;
 	s->app = a;
 	s->index = index;
-	s->generation = generation_ref(g);
+	s->generation = g ? generation_ref(g) : NULL;
 	s->since_us = a->core->now_us;
 	s->last_code = -1;
 	timer_init(&s->timer, TIMER_SLOT, s);
@@ -129,6 +130,7 @@ slot_set_generation(struct slot *s, struct generation *g)
 	generation_assign(s->app->core, &s->generation, g);
 	/* Another program deserves a clean sheet. */
 	backoff_clear(&s->backoff);
+	s->owed_us = 0;
 }
 
 /* The slot runs g from now on, within a rollout: what it ran before is kept for the way back, and
@@ -153,9 +155,8 @@ slot_other_seat(const struct slot *s, const struct generation *g)
 	return g->steered ? s->seat ^ 1 : s->seat;
 }
 
-/* Waits before the next try. */
-static void
-back_off(struct slot *s, uint64_t delay_us, const char *reason)
+void
+slot_back_off(struct slot *s, uint64_t delay_us, const char *reason)
 {
 	struct core *c = s->app->core;
 	char text[ACTION_TEXT_MAX], delay[32];
@@ -177,18 +178,27 @@ seat_is_read(const struct slot *s, unsigned seat)
 	return false;
 }
 
+/* The old one reads its socket to the end: it is not the new one's. */
+static void
+pick_seat(struct slot *s)
+{
+	unsigned other = slot_other_seat(s, s->generation);
+
+	if (!s->next && seat_is_read(s, s->seat) && !seat_is_read(s, other))
+		s->seat = other;
+}
+
 void
 slot_start(struct slot *s, const char *reason)
 {
-	unsigned other = slot_other_seat(s, s->generation);
 	struct worker *w;
 
-	/* The old one reads its socket to the end: it is not the new one's. */
-	if (seat_is_read(s, s->seat) && !seat_is_read(s, other))
-		s->seat = other;
+	pick_seat(s);
+	if (!s->spare && spare_take(s, reason))
+		return;
 	w = worker_new(s, s->generation, s->seat);
 	if (!w) {
-		back_off(s, CORE_SPAWN_RETRY_MS * 1000, "out of memory");
+		slot_back_off(s, CORE_SPAWN_RETRY_MS * 1000, "out of memory");
 		return;
 	}
 	s->current = w;
@@ -259,9 +269,14 @@ give_up(struct slot *s, const char *reason)
 	    "gave up: %s; `brood reload` or `brood start` tries again", reason);
 }
 
-/* Whether `restart` wants another worker after this end. */
-static bool
-policy_wants_restart(const struct conf_app *conf, const struct death *d)
+bool
+slot_is_taken_over(const struct slot *s)
+{
+	return s->state == SLOT_STARTING && s->current->promoted;
+}
+
+bool
+slot_wants_restart(const struct conf_app *conf, const struct death *d)
 {
 	switch (conf->restart) {
 	case RESTART_ALWAYS:
@@ -282,6 +297,41 @@ static bool
 boot_budget_of_app_is_spent(struct app *a, const struct conf_app *conf)
 {
 	return !a->ever_ready && boot_budget_spend(&a->boot, conf, a->core->now_us);
+}
+
+/* A spare that is started for this slot already counts as its last start: spares make no crash loop
+ * faster. */
+static uint64_t
+line_up(const struct slot *s, uint64_t delay_us)
+{
+	uint64_t now_us = s->app->core->now_us;
+
+	return delay_us > 0 && s->owed_us > now_us ? s->owed_us - now_us + delay_us : delay_us;
+}
+
+/* A spare takes the place of a worker that served, at once and on the same socket; what the slot
+ * would have to wait for, the next spare waits for. */
+static bool
+take_over(struct slot *s, const struct death *d)
+{
+	const struct conf_app *conf = s->generation->conf;
+	struct core *c = s->app->core;
+	struct slot *place;
+	uint64_t delay_us;
+
+	if (!d->was_ready || d->permanent || !slot_wants_restart(conf, d))
+		return false;
+	pick_seat(s);
+	place = spare_take(s, d->reason);
+	if (!place)
+		return false;
+	s->restarts++;
+	delay_us = backoff_after_crash(&s->backoff, conf, c->now_us, d->ready_for_us);
+	delay_us = line_up(s, delay_us);
+	s->owed_us = c->now_us + delay_us;
+	if (delay_us > 0)
+		slot_back_off(place, delay_us, d->reason);
+	return true;
 }
 
 static void
@@ -308,7 +358,7 @@ restart_by_policy(struct slot *s, const struct death *d)
 	} else if (delay_us == 0) {
 		slot_start(s, d->reason);
 	} else {
-		back_off(s, delay_us, d->reason);
+		slot_back_off(s, line_up(s, delay_us), d->reason);
 	}
 }
 
@@ -328,12 +378,18 @@ slot_on_current_gone(struct slot *s, const struct death *d)
 
 	s->last_code = d->code;
 	s->last_signal = d->signal;
+	if (s->spare) {
+		spare_on_gone(s, d);
+		return;
+	}
 	app_elect(a);
 	if (!slot_is_wanted(s)) {
 		slot_set_state(s, SLOT_RESTING, d->reason);
 		return;
 	}
-	if (s->next && s->next->seat != s->seat && !s->next->generation->ring) {
+	if (take_over(s, d))
+		return;
+	if (s->next && s->next->seat != s->seat && !s->next->generation->ring && d->was_ready) {
 		/* Its replacement holds the other socket; what waits at this one needs a reader, too. */
 		struct generation *g = generation_ref(s->next->generation);
 
@@ -345,7 +401,8 @@ slot_on_current_gone(struct slot *s, const struct death *d)
 		return;
 	}
 	if (s->next) {
-		/* Its replacement is on the way: nothing better can be started. */
+		/* Its replacement is on the way: nothing better can be started. (Where a spare took
+		 * over and did not get ready either, also on the other socket.) */
 		s->restarts++;
 		s->seat = s->next->seat;
 		s->current = s->next;
@@ -365,7 +422,7 @@ slot_on_current_gone(struct slot *s, const struct death *d)
 		fail_rollout(s, d);
 	if (d->permanent)
 		give_up(s, d->reason);
-	else if (!policy_wants_restart(s->generation->conf, d))
+	else if (!slot_wants_restart(s->generation->conf, d))
 		slot_set_state(s, SLOT_EXITED, d->reason);
 	else
 		restart_by_policy(s, d);
@@ -389,6 +446,8 @@ slot_on_next_gone(struct slot *s, const struct death *d)
 void
 slot_on_timer(struct slot *s)
 {
-	if (s->state == SLOT_BACKOFF)
+	if (s->state == SLOT_BACKOFF && s->spare)
+		slot_set_state(s, SLOT_RESTING, "next try"); /* when the app has time for it */
+	else if (s->state == SLOT_BACKOFF)
 		slot_start(s, "next try");
 }

@@ -10,6 +10,7 @@
 enum worker_state {
 	WORKER_IDLE, /* wanted, no process yet */
 	WORKER_STARTING, /* a process, not ready */
+	WORKER_PARKED, /* a spare: booted, and its listen() waits until a slot needs it */
 	WORKER_READY,
 	WORKER_STALLED, /* ready, but takes nothing: new connections go round it */
 	WORKER_DRAINING, /* finishes what it has; its slot counts on it no more */
@@ -36,7 +37,7 @@ enum leave_step {
 enum slot_state {
 	SLOT_RESTING, /* wants no worker */
 	SLOT_STARTING, /* its worker is idle or starting */
-	SLOT_SERVING, /* its worker is ready */
+	SLOT_SERVING, /* its worker is ready; in a spare's place: parked */
 	SLOT_BACKOFF, /* waits before the next start */
 	SLOT_FAILED, /* gave up, until an operator acts */
 	SLOT_EXITED, /* its worker ended and `restart` wants no other */

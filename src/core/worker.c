@@ -3,6 +3,8 @@
  *
  *   idle -> starting -> ready <-> stalled -> draining -> stopping -> dead
  *
+ * A spare is parked between two times of starting: until it is told to listen, and until it does.
+ *
  * Order of deciders: what the kernel says (exited) comes first, then what we were told to do
  * (leave), then what the worker says. worker_set_state() is the only line that writes the state.
  * A worker never decides about its slot: it tells slot.c how it ended.
@@ -83,10 +85,10 @@ request_spawn(struct worker *w)
 	w->app->core->pending_spawns++;
 	act = action_push_worker(w, ACTION_SPAWN);
 	act->launch = w->generation->launch;
-	act->spawn.alone =
-	    w->generation->steered &&
-	    (!w->generation->ring || w->generation->conf->ready == READY_TCP ||
-	        w->generation->conf->ready == READY_HTTP);
+	act->spawn.number = w->number;
+	act->spawn.alone = w->generation->steered && !w->slot->spare &&
+	                   (!w->generation->ring || w->generation->conf->ready == READY_TCP ||
+	                       w->generation->conf->ready == READY_HTTP);
 }
 
 struct worker *
@@ -116,6 +118,7 @@ worker_new(struct slot *s, struct generation *g, unsigned seat)
 	timer_init(&w->check, TIMER_CHECK, w);
 	timer_init(&w->probe, TIMER_PROBE, w);
 	w->seat = seat;
+	w->number = spare_number(s, g);
 	s->app->starts++;
 	request_spawn(w);
 	return w;
@@ -143,7 +146,7 @@ become_ready(struct worker *w, enum ready_by by)
 	char age[32], text[ACTION_TEXT_MAX];
 	size_t at = c->out->len;
 
-	units_format_age_ms((c->now_us - w->spawned_us) / 1000, age, sizeof(age));
+	units_format_age_ms((c->now_us - w->since_us) / 1000, age, sizeof(age));
 	text_format(text, "ready after %s (%s)", age, ready_by_to_string(by));
 	if (!worker_set_state(w, WORKER_READY, text))
 		return;
@@ -201,7 +204,11 @@ on_ready(struct worker *w, enum ready_by by)
 		                       (by == READY_BY_CHANNEL && conf->compat == COMPAT_EINHORN);
 		return;
 	}
-	if (w->state != WORKER_STARTING || !accepts_ready_by(w, by))
+	if (w->slot->spare && w->cause == CAUSE_NONE && by < READY_BY_LISTENING) {
+		w->said |= 1u << by; /* counts when it has a slot */
+		return;
+	}
+	if (w->state != WORKER_STARTING || w->slot->spare || !accepts_ready_by(w, by))
 		note_worker(w, NOTE_IGNORED, false, "said it was ready (%s) while %s: ignored",
 		    ready_by_to_string(by), worker_state_to_string(w->state));
 	else
@@ -222,6 +229,16 @@ will_acknowledge(const struct worker *w)
 	return w->generation->conf->compat == COMPAT_EINHORN && w->app->tells_ready;
 }
 
+/* That its time since it was born is over. */
+static void
+arm_delay(struct worker *w)
+{
+	struct core *c = w->app->core;
+	uint64_t due_us = w->spawned_us + w->generation->conf->ready_delay_ms * 1000;
+
+	timer_arm(&c->timers, &w->timer, due_us > c->now_us ? due_us : c->now_us);
+}
+
 /* A program that says nothing is tested by a connection to its seat, which no client uses yet; where
  * it has none of its own, all that can be told is that it is alive. Who speaks is given the time to,
  * since it knows better when it is ready. */
@@ -239,7 +256,7 @@ await_ready(struct worker *w)
 	else if (conf->ready == READY_AUTO && !testable && !speaks)
 		worker_arm_ms(w, CORE_ALIVE_READY_MS);
 	else if (conf->ready == READY_DELAY)
-		worker_arm_ms(w, conf->ready_delay_ms);
+		arm_delay(w);
 	else
 		worker_arm_ms(w, conf->ready_timeout_ms);
 	if (conf->ready == READY_HTTP)
@@ -297,6 +314,8 @@ fail_start(struct worker *w, enum cause cause, const char *reason)
 	bool was_current = s->current == w;
 	struct death d = {.cause = cause, .code = -1, .reason = reason};
 
+	/* A program that may never listen is no use as a spare. */
+	d.permanent = s->spare && cause == CAUSE_READY_TIMEOUT && !will_listen(w);
 	d.generation = generation_ref(w->generation);
 	if (w->probing)
 		worker_probe(w, PROBE_NONE);
@@ -311,6 +330,12 @@ on_start_deadline(struct worker *w)
 	const struct conf_app *conf = w->generation->conf;
 	char text[ACTION_TEXT_MAX], limit[32];
 
+	units_format_duration_ms(conf->ready_timeout_ms, limit, sizeof(limit));
+	if (w->slot->spare) {
+		text_format(text, "a spare that did not listen within %s", limit);
+		fail_start(w, CAUSE_READY_TIMEOUT, text);
+		return;
+	}
 	switch (conf->ready) {
 	case READY_AUTO:
 		if (w->probing || w->generation->ring || timer_is_armed(&w->check) ||
@@ -337,7 +362,6 @@ on_start_deadline(struct worker *w)
 	case READY_MAX:
 		break;
 	}
-	units_format_duration_ms(conf->ready_timeout_ms, limit, sizeof(limit));
 	text_format(text, "not ready within %s (ready = %s%s)", limit,
 	    conf_ready_to_string(conf->ready),
 	    conf->ready != READY_AUTO ? ""
@@ -377,7 +401,10 @@ on_spawned(struct worker *w, pid_t pid)
 		return;
 	}
 	worker_set_state(w, WORKER_STARTING, "started");
-	await_ready(w);
+	if (w->slot->spare)
+		worker_arm_ms(w, w->generation->conf->ready_timeout_ms);
+	else
+		await_ready(w);
 }
 
 /* A worker that never was: it leaves its slot and the world. */
@@ -566,7 +593,8 @@ on_replace(struct worker *w, enum cause cause, const char *reason, uint64_t afte
 {
 	if (worker_serves(w) && w->slot->current == w) {
 		worker_want_replacement(w, cause, reason, after_us);
-	} else if (w->state == WORKER_STARTING && cause == CAUSE_PROTOCOL) {
+	} else if ((w->state == WORKER_STARTING || w->state == WORKER_PARKED) &&
+	           cause == CAUSE_PROTOCOL) {
 		text_set(w->replace_reason, reason);
 		fail_start(w, cause, reason);
 	} else {
@@ -638,7 +666,7 @@ on_trigger(struct worker *w)
 
 	if (worker_serves(w))
 		stall_on_trigger(w, reason);
-	else if (w->state == WORKER_STARTING)
+	else if (w->state == WORKER_STARTING || w->state == WORKER_PARKED)
 		worker_abort(w, CAUSE_WATCHDOG, reason);
 	else if (w->state == WORKER_DRAINING)
 		leave_abort(w, reason);
@@ -672,9 +700,11 @@ on_spoke(struct worker *w)
 static void
 on_ring(struct worker *w, unsigned neighbours)
 {
-	if (w->on_ring || w->cause != CAUSE_NONE || w->pid == 0) {
+	if (w->on_ring || w->cause != CAUSE_NONE || w->pid == 0 || w->slot->spare) {
 		note_worker(w, NOTE_IGNORED, false, "asked for its wait set %s: ignored",
-		    w->on_ring ? "again" : "though it leaves");
+		    w->on_ring       ? "again"
+		    : w->slot->spare ? "as a spare"
+		                     : "though it leaves");
 		return;
 	}
 	w->on_ring = w->generation->ring = true;
@@ -686,6 +716,51 @@ on_ring(struct worker *w, unsigned neighbours)
 		action_push_worker(w, ACTION_RING_JOIN);
 }
 
+static void
+answer(struct worker *w)
+{
+	if (w->answered)
+		return;
+	w->answered = true;
+	action_push_worker(w, ACTION_ANSWER);
+}
+
+static void
+park(struct worker *w)
+{
+	char age[32], text[ACTION_TEXT_MAX];
+
+	if (w->state != WORKER_STARTING)
+		return;
+	units_format_age_ms((w->app->core->now_us - w->spawned_us) / 1000, age, sizeof(age));
+	text_format(text, "booted within %s, waits for a slot", age);
+	if (worker_set_state(w, WORKER_PARKED, text))
+		spare_on_parked(w);
+}
+
+void
+worker_promote(struct worker *w, struct slot *s, const char *reason)
+{
+	char text[ACTION_TEXT_MAX];
+	bool ready = false;
+
+	w->slot = s;
+	w->seat = s->seat;
+	w->promoted = true;
+	s->current = w;
+	text_format(text, "takes over as number %u: %s", w->number, reason);
+	note_worker(w, NOTE_SPARE_SERVES, false, "%s", text);
+	worker_set_state(w, WORKER_STARTING, text);
+	slot_set_state(s, SLOT_STARTING, reason);
+	answer(w);
+	await_ready(w);
+	for (unsigned by = 0; by < READY_BY_LISTENING && !ready; by++) {
+		ready = (w->said >> by & 1) && accepts_ready_by(w, (enum ready_by)by);
+		if (ready)
+			become_ready(w, (enum ready_by)by);
+	}
+}
+
 /* It called listen(), so it will say when it does. */
 static void
 on_asked(struct worker *w)
@@ -694,13 +769,15 @@ on_asked(struct worker *w)
 
 	if (w->cause != CAUSE_NONE || w->pid == 0)
 		return;
+	if (w->slot->spare) {
+		w->asked = true;
+		park(w);
+		return;
+	}
 	if (!w->asked && w->state == WORKER_STARTING && conf->ready == READY_AUTO)
 		worker_arm_ms(w, conf->ready_timeout_ms);
 	w->asked = true;
-	if (w->answered)
-		return;
-	w->answered = true;
-	action_push_worker(w, ACTION_ANSWER);
+	answer(w);
 }
 
 /* Whoever drains closes its channel as its last thing, if it is one of Node's: what keeps it alive then
@@ -709,7 +786,9 @@ static void
 on_channel_closed(struct worker *w)
 {
 	w->mute = true;
-	if (worker_serves(w))
+	if (w->slot->spare && (w->state == WORKER_STARTING || w->state == WORKER_PARKED))
+		fail_start(w, CAUSE_CHANNEL, "closed its channel: it can't be told to listen");
+	else if (worker_serves(w))
 		on_replace(w, CAUSE_CHANNEL, "closed its channel and lives on",
 		    CORE_CHANNEL_GRACE_MS * 1000ull);
 	else if (w->generation->node && w->state == WORKER_DRAINING && w->step == LEAVE_AGREED)
@@ -823,6 +902,7 @@ worker_on_timer(struct worker *w)
 	case WORKER_STOPPING:
 		leave_on_deadline(w);
 		break;
+	case WORKER_PARKED:
 	case WORKER_DEAD:
 	case WORKER_STATE_MAX:
 		break;

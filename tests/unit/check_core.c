@@ -613,7 +613,7 @@ START_TEST(every_pair_of_states_is_legal_or_refused)
 	for (int a = 0; a < WORKER_STATE_MAX; a++)
 		for (int b = 0; b < WORKER_STATE_MAX; b++)
 			legal += worker_state_is_legal((enum worker_state)a, (enum worker_state)b);
-	ck_assert_uint_eq(legal, 15);
+	ck_assert_uint_eq(legal, 19);
 	for (int b = 0; b < WORKER_STATE_MAX; b++)
 		ck_assert(!worker_state_is_legal(WORKER_DEAD, (enum worker_state)b));
 	ck_assert(!worker_state_is_legal(WORKER_STATE_MAX, WORKER_IDLE));
