@@ -108,6 +108,9 @@ report_coverage(struct sim_coverage *cov)
 		notes &= cov->notes[k] > 0;
 	}
 	tap(notes, "every note was given");
+	printf("# %lu spares took over, %lu of them beside a replacement\n", cov->spares_took,
+	    cov->spares_took_beside_next);
+	tap(cov->spares_took > 0 && cov->spares_took_beside_next > 0, "spares took over");
 }
 
 int

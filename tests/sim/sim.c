@@ -19,6 +19,7 @@
 #define LAUNCHES_MAX 512
 #define AGENDA_MAX   16384
 #define SLOTS_MAX    16
+#define SPARES_MAX   3
 #define MS           1000ull
 #define SEC          1000000ull
 
@@ -44,6 +45,7 @@ struct launch {
 	enum temper temper;
 	unsigned bad_slot; /* TEMPER_ONE_BAD_SLOT */
 	bool intact;
+	bool node; /* its workers ask before they listen */
 	struct conf_app conf;
 };
 
@@ -60,8 +62,12 @@ struct proc {
 	bool ring_given, ring_joined, ring_cut;
 	bool emptied, quiet; /* what ACTION_WATCH was told */
 	bool cut; /* ACTION_WATCH asked for it */
+	bool asked, answered; /* of Node: it called listen(), and was told to go on */
+	bool deaf; /* closed its channel */
+	bool late; /* says that it is ready in other ways, too, but only when it listens */
 	char app[49];
-	unsigned slot;
+	unsigned slot; /* of a spare: its number */
+	unsigned number;
 	struct launch *launch;
 };
 
@@ -81,6 +87,15 @@ struct slot_watch {
 	unsigned deaths_len;
 };
 
+/* A slot whose worker is about to die while a spare is parked. */
+struct worker_watch {
+	const char *app; /* NULL: nobody */
+	unsigned slot, seat;
+	unsigned generation;
+	bool final; /* its worker's end is one that no other follows */
+	bool read; /* one that is led out still takes what comes to that seat */
+};
+
 struct sim {
 	uint64_t rng, now, order;
 	struct core *core;
@@ -94,6 +109,7 @@ struct sim {
 	request_id asked, answered_count;
 	bool answered[REQUESTS_MAX];
 	struct slot_watch watch[APPS_MAX][64];
+	struct slot_watch spare_watch[APPS_MAX][SPARES_MAX]; /* by place */
 	const char *names[APPS_MAX];
 	unsigned apps;
 	struct sim_coverage *cov;
@@ -101,7 +117,8 @@ struct sim {
 	const char *wrong;
 	bool ended;
 	int exit_code;
-	bool steered[APPS_MAX];
+	bool steered[APPS_MAX], node[APPS_MAX];
+	struct worker_watch taker; /* who must be a slot's worker after this step */
 	unsigned queue[APPS_MAX][SLOTS_MAX][2]; /* connections that wait at a seat */
 	uint64_t traffic_to[APPS_MAX];
 	bool migrates; /* a rescue moves what waits */
@@ -253,6 +270,26 @@ random_conf(struct sim *s, struct conf_app *c, const char *name)
 	c->max_generations = 2 + rnd(s, 2);
 }
 
+static void
+random_node_conf(struct sim *s, struct conf_app *c)
+{
+	static const enum conf_ready ready[] = {READY_AUTO, READY_AUTO, READY_LISTENING,
+	    READY_LISTENING, READY_CHANNEL, READY_DELAY, READY_HTTP, READY_TCP};
+
+	c->ready = ready[rnd(s, 8)];
+	c->spares = chance(s, 75) ? 1 + rnd(s, SPARES_MAX) : 0;
+	c->listen_len = chance(s, 50);
+}
+
+static int
+app_index(struct sim *s, const char *name)
+{
+	for (unsigned i = 0; i < s->apps; i++)
+		if (strcmp(s->names[i], name) == 0)
+			return (int)i;
+	return -1;
+}
+
 static struct launch *
 launch_new(struct sim *s, const char *name)
 {
@@ -267,6 +304,9 @@ launch_new(struct sim *s, const char *name)
 	l->bad_slot = rnd(s, 5);
 	l->temper = chance(s, 55) ? TEMPER_GOOD : (enum temper)rnd(s, TEMPER_MAX);
 	random_conf(s, &l->conf, name);
+	l->node = app_index(s, name) >= 0 && chance(s, s->node[app_index(s, name)] ? 90 : 5);
+	if (l->node)
+		random_node_conf(s, &l->conf);
 	s->launches[s->launches_len++] = l;
 	return l;
 }
@@ -353,6 +393,24 @@ plan_words(struct sim *s, int i, uint64_t in_us)
 	plan(s, in_us, &ev, i);
 }
 
+/* One of Node's: whether it listens is for the master to say. Some never do. */
+static void
+plan_listen(struct sim *s, int i, uint64_t boot)
+{
+	struct event ev = event_of(EVENT_ASKED, s->procs[i].worker);
+
+	if (chance(s, 95))
+		plan(s, boot, &ev, i);
+	if (chance(s, 20))
+		plan(s, boot + rnd(s, 1000) * MS, &ev, i); /* another server */
+	s->procs[i].late = chance(s, 70);
+	if (!s->procs[i].late)
+		plan_ready(s, i, boot > 50 * MS ? boot - 50 * MS : 0);
+	plan_words(s, i, boot);
+	if (chance(s, 10))
+		plan_noise(s, i);
+}
+
 static void
 plan_life(struct sim *s, int i)
 {
@@ -403,6 +461,10 @@ plan_life(struct sim *s, int i)
 	case TEMPER_MAX:
 		break;
 	}
+	if (p->launch->node) {
+		plan_listen(s, i, boot);
+		return;
+	}
 	if (p->speaks && chance(s, 60))
 		plan_ring(s, i, chance(s, 85) ? boot / 2 : boot + rnd(s, 500) * MS);
 	plan_ready(s, i, boot);
@@ -430,15 +492,6 @@ find_proc(struct sim *s, pid_t pid)
 
 /* --- actions ------------------------------------------------------------------------------- */
 
-static int
-app_index(struct sim *s, const char *name)
-{
-	for (unsigned i = 0; i < s->apps; i++)
-		if (strcmp(s->names[i], name) == 0)
-			return (int)i;
-	return -1;
-}
-
 static struct launch *
 cookie(struct sim *s, void *p)
 {
@@ -449,21 +502,59 @@ cookie(struct sim *s, void *p)
 	return NULL;
 }
 
+/* What is known about where a worker is: a slot, or a spare's place. */
+static struct slot_watch *
+watch_of(struct sim *s, const struct worker *w)
+{
+	int app = app_index(s, w->app->name);
+
+	for (unsigned i = 0; w->slot->spare && i < w->app->spares_len && i < SPARES_MAX; i++)
+		if (w->app->spares[i] == w->slot)
+			return &s->spare_watch[app][i];
+	return w->slot->index < 64 ? &s->watch[app][w->slot->index] : NULL;
+}
+
 /* A start after a death before ready must have waited. */
 static void
 judge_restart(struct sim *s, const struct action *a)
 {
-	int app = app_index(s, a->app);
-	struct slot_watch *w;
+	struct slot_watch *w = watch_of(s, core_find_worker(s->core, a->worker));
 
-	if (app < 0 || a->slot < 0 || a->slot >= 64)
+	if (!w)
 		return;
-	w = &s->watch[app][a->slot];
 	if (w->generation != a->generation)
 		w->deaths_len = 0; /* another program: a clean sheet */
 	if (w->boot_death_at != 0 && w->generation == a->generation &&
 	    s->now < w->boot_death_at + w->least_delay_us)
 		wrong(s, "a slot was started again too early after a death before ready");
+}
+
+/* A number for itself; those beyond the slots are for spares, which come last. */
+static void
+judge_number(struct sim *s, const struct action *a, const struct launch *l)
+{
+	const struct worker *w = core_find_worker(s->core, a->worker), *other;
+	const struct app *app = w->app;
+	bool fresh = w->slot->spare && w->since_us == s->now; /* else its fork is tried again */
+
+	if (!l->node && a->spawn.number != (unsigned)a->slot)
+		wrong(s, "a worker has another number than its slot");
+	if (fresh && a->spawn.number < app->slots_len)
+		wrong(s, "a spare has the number of a slot");
+	if (fresh && app->rollout.state != ROLLOUT_NONE)
+		wrong(s, "a spare is started while a rollout runs");
+	for (unsigned i = 0; fresh && i < app->target_len; i++)
+		if (app->slots[i]->state == SLOT_STARTING)
+			wrong(s, "a spare is started before the slots are");
+	for (int i = 0; i < s->procs_len; i++) {
+		const struct proc *p = &s->procs[i];
+
+		if (!p->alive || p->launch != l || p->number != a->spawn.number)
+			continue;
+		other = core_find_worker(s->core, p->worker);
+		if (other && other->cause == CAUSE_NONE && other->slot != w->slot)
+			wrong(s, "two workers have one number");
+	}
 }
 
 static void
@@ -475,6 +566,8 @@ on_spawn(struct sim *s, const struct action *a)
 
 	s->cov->spawns++;
 	judge_restart(s, a);
+	if (l)
+		judge_number(s, a, l);
 	if (l && !l->live)
 		wrong(s, "a spawn uses a generation that was given back");
 	if (s->procs_len == PROCS_MAX) {
@@ -495,6 +588,7 @@ on_spawn(struct sim *s, const struct action *a)
 	p->alive = true;
 	p->launch = l;
 	p->slot = (unsigned)a->slot;
+	p->number = a->spawn.number;
 	p->seat = a->seat;
 	if (a->seat > 1 || (a->seat == 1 && !s->steered[app_index(s, a->app)]))
 		wrong(s, "a worker holds a seat that is not there");
@@ -519,8 +613,8 @@ judge_stop(struct sim *s, const struct proc *p, const struct action *a)
 		return;
 	if (!p->emptied)
 		wrong(s, "a stop signal while connections wait at the worker's seat");
-	if (!p->quiet &&
-	    (conf->drain == DRAIN_QUIET || (conf->drain == DRAIN_AUTO && !w->speaks)))
+	if (!p->quiet && (conf->drain == DRAIN_QUIET ||
+	                     (conf->drain == DRAIN_AUTO && !w->speaks && !p->launch->node)))
 		wrong(s, "a stop signal while a request is inside the worker");
 }
 
@@ -554,6 +648,20 @@ on_signal_action(struct sim *s, const struct action *a)
 	}
 }
 
+/* Its channel is closed last; some live on then, some never come so far. */
+static void
+drain_node(struct sim *s, int i)
+{
+	struct event ev = event_of(EVENT_CHANNEL_CLOSED, s->procs[i].worker);
+	uint64_t in_us = rnd(s, chance(s, 80) ? 300 : 4000) * MS;
+
+	if (chance(s, 10))
+		return;
+	plan(s, in_us, &ev, i);
+	if (s->procs[i].launch->temper != TEMPER_STUBBORN && chance(s, 85))
+		plan_exit(s, i, in_us + rnd(s, 20) * MS, 0, 0);
+}
+
 static void
 on_drain(struct sim *s, const struct action *a)
 {
@@ -566,6 +674,10 @@ on_drain(struct sim *s, const struct action *a)
 	}
 	if (s->procs[i].ring_joined && !s->procs[i].ring_cut)
 		wrong(s, "a worker is told to drain that still reads its neighbours' sockets");
+	if (s->procs[i].launch->node) {
+		drain_node(s, i);
+		return;
+	}
 	if (chance(s, 20))
 		return;
 	plan(s, rnd(s, 20) * MS, &ev, i);
@@ -581,6 +693,32 @@ proc_of(struct sim *s, const struct action *a, const char *otherwise)
 			return &s->procs[i];
 	wrong(s, otherwise);
 	return NULL;
+}
+
+static void
+on_answer(struct sim *s, const struct action *a)
+{
+	struct proc *p = proc_of(s, a, "listen() of a process is answered that is not there");
+	struct event ev = event_of(EVENT_READY, a->worker);
+	uint64_t in_us = rnd(s, chance(s, 90) ? 20 : 2000) * MS;
+
+	if (!p)
+		return;
+	if (!p->asked)
+		wrong(s, "listen() is answered that was not called");
+	if (p->answered)
+		wrong(s, "listen() is answered twice");
+	if (p->deaf)
+		wrong(s, "listen() is answered where nobody can hear it");
+	if (core_find_worker(s->core, a->worker)->slot->spare)
+		wrong(s, "a spare is told to listen");
+	p->answered = true;
+	p->slot = (unsigned)a->slot;
+	p->seat = a->seat;
+	ev.ready.by = READY_BY_LISTENING;
+	plan(s, in_us, &ev, (int)(p - s->procs));
+	if (p->late)
+		plan_ready(s, (int)(p - s->procs), in_us);
 }
 
 static bool
@@ -804,6 +942,15 @@ say_table(struct sim *s, const struct action *a)
 	fputc('\n', s->log);
 }
 
+/* An app that is stopped or gone has no process. */
+static void
+judge_gone(struct sim *s, const struct action *a)
+{
+	for (int i = 0; i < s->procs_len; i++)
+		if (s->procs[i].alive && strcmp(s->procs[i].app, a->app) == 0)
+			wrong(s, "a process outlives its app");
+}
+
 static void
 perform(struct sim *s, const struct action *a)
 {
@@ -819,6 +966,9 @@ perform(struct sim *s, const struct action *a)
 		break;
 	case ACTION_DRAIN:
 		on_drain(s, a);
+		break;
+	case ACTION_ANSWER:
+		on_answer(s, a);
 		break;
 	case ACTION_VERIFY:
 		on_verify(s, a);
@@ -839,6 +989,8 @@ perform(struct sim *s, const struct action *a)
 		s->cov->notes[a->note.kind]++;
 		s->cov->rollouts_done += a->note.kind == NOTE_ROLLOUT_DONE;
 		s->cov->rollouts_failed += a->note.kind == NOTE_ROLLOUT_FAILED;
+		if (a->note.kind == NOTE_APP_STOPPED)
+			judge_gone(s, a);
 		if (a->note.kind == NOTE_ROLLOUT_FAILED)
 			s->failed_now[app_index(s, a->app)] = true;
 		break;
@@ -869,9 +1021,11 @@ perform(struct sim *s, const struct action *a)
 	case ACTION_STEER:
 		say_table(s, a);
 		break;
+	case ACTION_APP_GONE:
+		judge_gone(s, a);
+		break;
 	case ACTION_LEADER:
 	case ACTION_SLOT_GONE:
-	case ACTION_APP_GONE:
 	case ACTION_KIND_MAX:
 		break;
 	}
@@ -907,6 +1061,36 @@ check_ready_kept(struct sim *s, const struct app *a, unsigned i)
 		floor_ready = r->old_len;
 	if (ready + slack < floor_ready)
 		wrong(s, "fewer ready workers than when the rollout began");
+}
+
+static void
+check_spares(struct sim *s, const struct app *a)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < a->spares_len; i++)
+		n += a->spares[i]->current != NULL;
+	for (unsigned i = 0; a->rollout.state == ROLLOUT_NONE && i < a->spares_len; i++)
+		if (a->spares[i]->current && a->spares[i]->current->generation != a->generation)
+			wrong(s, "a spare is of an old generation");
+	if (n > 0 && (a->wanted != APP_RUN || n > a->generation->conf->spares))
+		wrong(s, "more spares than the configuration asks for");
+}
+
+/* Of those that serve a slot, or shall: a spare's may wait for ever. */
+static void
+check_answered(struct sim *s)
+{
+	for (int i = 0; i < s->procs_len; i++) {
+		const struct proc *p = &s->procs[i];
+		const struct worker *w;
+
+		if (!p->alive || !p->asked || p->answered)
+			continue;
+		w = core_find_worker(s->core, p->worker);
+		if (w && w->cause == CAUSE_NONE && !w->slot->spare)
+			wrong(s, "a worker's listen() is not answered");
+	}
 }
 
 static void
@@ -966,10 +1150,12 @@ check_world(struct sim *s)
 
 	if (bad)
 		wrong(s, bad);
+	check_answered(s);
 	for (const struct app *a = s->core->apps; a; a = a->next) {
 		int i = app_index(s, a->name);
 
 		check_live_count(s, a);
+		check_spares(s, a);
 		if (i < 0)
 			continue;
 		check_ready_kept(s, a, (unsigned)i);
@@ -1012,18 +1198,18 @@ note_death(struct sim *s, const struct event *ev)
 	for (int i = s->procs_len - 1; i >= 0; i--) {
 		struct proc *p = &s->procs[i];
 		const struct worker *w = core_find_worker(s->core, ev->worker);
-		int app;
+		struct slot_watch *watch;
 
 		if (p->worker != ev->worker)
 			continue;
 		p->alive = false;
-		app = app_index(s, p->app);
-		if (app < 0 || p->slot >= 64 || !w || w->cause != CAUSE_NONE || w->ready_us != 0 ||
-		    w->slot->current != w || w->app->rollout.state != ROLLOUT_NONE)
+		if (!w || w->cause != CAUSE_NONE || w->ready_us != 0 || w->state == WORKER_PARKED ||
+		    w->slot->current != w || w->app->rollout.state != ROLLOUT_NONE ||
+		    !(watch = watch_of(s, w)))
 			return;
-		s->watch[app][p->slot].boot_death_at = s->now;
-		note_boot_death(s, &s->watch[app][p->slot], w);
-		s->watch[app][p->slot].least_delay_us = p->launch->conf.restart_delay_ms * MS;
+		watch->boot_death_at = s->now;
+		note_boot_death(s, watch, w);
+		watch->least_delay_us = p->launch->conf.restart_delay_ms * MS;
 		return;
 	}
 }
@@ -1038,11 +1224,75 @@ forgive_started(struct sim *s, const struct action *a)
 	if (a->kind == ACTION_TRANSITION && !a->transition.of_worker &&
 	    a->transition.to == SLOT_STARTING && app >= 0 && a->slot >= 0 && a->slot < 64 &&
 	    (strcmp(a->text, "start") == 0 || strcmp(a->text, "restart") == 0 ||
-	        strcmp(a->text, "resumed") == 0))
+	        strcmp(a->text, "resumed") == 0)) {
 		s->watch[app][a->slot] = (struct slot_watch){0};
+		memset(s->spare_watch[app], 0, sizeof(s->spare_watch[app]));
+	}
 	if (app >= 0 && (a->kind == ACTION_VERIFY ||
 	                    (a->kind == ACTION_NOTE && a->note.kind == NOTE_ROLLOUT_FAILED)))
 		memset(s->watch[app], 0, sizeof(s->watch[app]));
+}
+
+/* Once it was parked its deaths count otherwise. */
+static void
+note_parked(struct sim *s, worker_id worker)
+{
+	const struct worker *w = core_find_worker(s->core, worker);
+	struct slot_watch *watch = w && w->state == WORKER_PARKED ? watch_of(s, w) : NULL;
+
+	if (watch)
+		*watch = (struct slot_watch){0};
+}
+
+static bool
+is_final(const struct event *ev, const struct conf_app *conf)
+{
+	return ev->exited.code == 42 || ev->exited.daemonised || conf->restart == RESTART_NEVER ||
+	       (conf->restart == RESTART_ON_FAILURE && ev->exited.code == 0);
+}
+
+/* Before a worker dies that served, and a spare is there. */
+static void
+expect_taker(struct sim *s, const struct event *ev)
+{
+	const struct worker *w = core_find_worker(s->core, ev->worker);
+	const struct slot *t = w ? w->slot : NULL;
+	const struct worker *spare;
+
+	if (!w || t->spare || t->current != w || w->ready_us == 0 || w->pid == 0 ||
+	    w->app->wanted != APP_RUN || t->index >= w->app->target_len || t->drained ||
+	    (t->next && is_final(ev, w->generation->conf)))
+		return;
+	for (unsigned i = 0; i < w->app->spares_len; i++) {
+		spare = w->app->spares[i]->current;
+		if (spare && spare->state == WORKER_PARKED && spare->generation == w->generation)
+			s->taker = (struct worker_watch){w->app->name, t->index, t->seat,
+			    w->generation->number, is_final(ev, spare->generation->conf), false};
+	}
+	for (w = t->leaving; w; w = w->next_leaving)
+		s->taker.read |= w->seat == t->seat && w->state == WORKER_DRAINING;
+}
+
+static void
+judge_taker(struct sim *s)
+{
+	const struct app *a = s->taker.app ? core_find_app(s->core, s->taker.app) : NULL;
+	const struct worker *w;
+
+	if (!a)
+		return;
+	w = s->taker.slot < a->slots_len ? a->slots[s->taker.slot]->current : NULL;
+	if (s->taker.final) {
+		if (w && w->promoted)
+			wrong(s, "a spare took the place of one that nobody shall follow");
+		return;
+	}
+	if (!w || !w->promoted || w->generation->number != s->taker.generation)
+		wrong(s, "a spare was there, and did not take the place of one that died");
+	else if (w->seat != s->taker.seat && !s->taker.read)
+		wrong(s, "a spare took over, but not what waits at the socket");
+	s->cov->spares_took++;
+	s->cov->spares_took_beside_next += w && w->slot->next;
 }
 
 static void
@@ -1090,6 +1340,17 @@ check_silence(struct sim *s)
 }
 
 static void
+note_listen(struct sim *s, const struct event *ev)
+{
+	for (int i = s->procs_len - 1; i >= 0; i--) {
+		struct proc *p = &s->procs[i];
+
+		p->asked |= p->worker == ev->worker && ev->kind == EVENT_ASKED;
+		p->deaf |= p->worker == ev->worker && ev->kind == EVENT_CHANNEL_CLOSED;
+	}
+}
+
+static void
 step(struct sim *s, struct event *ev)
 {
 	int rc, tries = 0;
@@ -1102,8 +1363,13 @@ step(struct sim *s, struct event *ev)
 
 	say(s, "%s %s w%u r%u", event_kind_to_string(ev->kind), ev->app ? ev->app : "", ev->worker,
 	    ev->request);
-	if (ev->kind == EVENT_EXITED)
+	s->taker.app = NULL;
+	if (ev->kind == EVENT_ASKED || ev->kind == EVENT_CHANNEL_CLOSED)
+		note_listen(s, ev);
+	if (ev->kind == EVENT_EXITED) {
 		note_death(s, ev);
+		expect_taker(s, ev);
+	}
 	if (ev->kind == EVENT_EMPTIED || ev->kind == EVENT_QUIET)
 		note_watched(s, ev);
 	s->actions.len = 0;
@@ -1131,7 +1397,10 @@ step(struct sim *s, struct event *ev)
 			wrong(s, "workers pay for a standstill of the master");
 		perform(s, &a);
 	}
+	if (ev->kind == EVENT_ASKED)
+		note_parked(s, ev->worker);
 	if (!s->ended) {
+		judge_taker(s);
 		check_world(s);
 		check_silence(s);
 	}
@@ -1165,6 +1434,7 @@ fill_target(struct sim *s, struct core_target *t, const char *name)
 	*t = (struct core_target){.launch = l, .conf = &l->conf};
 	t->workers = chance(s, 90) ? 1 + rnd(s, 5) : 0;
 	t->steered = app >= 0 && s->steered[app];
+	t->node = l->node;
 	return true;
 }
 
@@ -1172,6 +1442,7 @@ static void
 forgive_all(struct sim *s)
 {
 	memset(s->watch, 0, sizeof(s->watch));
+	memset(s->spare_watch, 0, sizeof(s->spare_watch));
 }
 
 static void
@@ -1216,7 +1487,7 @@ operate(struct sim *s)
 		ev.scale.workers = rnd(s, 7);
 		break;
 	case EVENT_KILL:
-		ev.kill.slot = rnd(s, 5);
+		ev.kill.slot = rnd(s, 8);
 		ev.kill.signal = chance(s, 50) ? SIGKILL : SIGTERM;
 		break;
 	case EVENT_SIGNAL:
@@ -1340,6 +1611,8 @@ run_until(struct sim *s, uint64_t until)
 
 		if (p.proc >= 0 && !s->procs[p.proc].alive)
 			continue;
+		if (p.ev.kind == EVENT_ASKED && s->procs[p.proc].deaf)
+			continue;
 		if (p.ev.kind == EVENT_SPAWNED) {
 			step(s, &p.ev);
 			if (s->procs[p.proc].alive)
@@ -1427,7 +1700,7 @@ sim_live(uint64_t seed, struct sim_coverage *cov, FILE *log)
 	s->short_of_memory = chance(s, 10);
 	s->migrates = chance(s, 50);
 	for (unsigned i = 0; i < APPS_MAX; i++)
-		s->steered[i] = chance(s, 65);
+		s->steered[i] = chance(s, 65), s->node[i] = chance(s, 40);
 	memcpy(s->names, names, sizeof(names));
 	s->core = core_new(seed);
 	core_set_exit_when(s->core, (enum conf_exit_when)rnd(s, 10) == 0

@@ -18,6 +18,7 @@ struct sim_coverage {
 	unsigned long actions[32];
 	unsigned long notes[32];
 	unsigned long steps, lives, spawns, rollouts_done, rollouts_failed;
+	unsigned long spares_took, spares_took_beside_next;
 };
 
 /* Lives one life. NULL when every invariant held, else what did not (static text). With log,
