@@ -35,6 +35,7 @@ system_tests = \
 	tests/system/201-recipe-fastify.bats \
 	tests/system/202-recipe-socketio.bats \
 	tests/system/203-recipe-ssr.bats \
+	tests/system/170-bind.bats \
 	tests/system/cli_client.bats
 # Programs of other people, by their recipes in contrib.
 recipe_tests = \
@@ -53,6 +54,7 @@ EXTRA_DIST += $(system_tests) $(recipe_tests)
 EXTRA_DIST += tests/lib/state.bash \
 	tests/node/app.mjs \
 	tests/node/preload.test.cjs \
+	tests/system/programs/binds.py \
 	tests/system/programs/cluster.js \
 	tests/system/programs/echo.py \
 	tests/system/programs/health.py \
