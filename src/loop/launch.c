@@ -18,10 +18,13 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/quote.h"
 #include "base/str.h"
 #include "core/cluster.h"
 #include "loop/binder.h"
 #include "loop/loop.h"
+#include "loop/nodecmd.h"
+#include "loop/nodepkg.h"
 #include "loop/output.h"
 #include "loop/prepared.h"
 
@@ -181,21 +184,52 @@ find_program(struct launch *la, bool run_as_root, struct err *e)
 	return run_as_root ? check_owners(la, e) : 0;
 }
 
-/* What take = auto means for it. */
-static void
-resolve_take(struct launch *la)
+/* A command that starts its app as a child of Node, with what to write instead. */
+static int
+refuse_launcher(const struct launch *la, const char *line, struct err *e)
 {
 	const char *name = strrchr(la->argv[0], '/');
+	struct str command = {0};
 
+	for (size_t i = 0; la->argv[i]; i++) {
+		str_add(&command, i > 0 ? " " : "");
+		quote_add_word(&command, la->argv[i]);
+	}
 	name = name ? name + 1 : la->argv[0];
+	err_set(e, -EINVAL,
+	    "command = %s: %s is a Node program itself and would take the worker's place in the "
+	    "cluster; write%s%s",
+	    str_text(&command), node_is_name(name) ? "what starts the app" : name,
+	    *line ? ": command = " : " the command that it comes to",
+	    *line ? line : ", or \"take = fds\" if that is not Node");
+	str_free(&command);
+	return -EINVAL;
+}
+
+/* What take = auto means for it. */
+static int
+resolve_take(struct launch *la, struct err *e)
+{
+	enum node_command command;
+	struct str line = {0};
+	int r = 0;
+
 	la->take = la->app->take;
 	/* Whatever runs it, it was written to inherit. */
-	if (la->take == TAKE_AUTO && (la->app->compat == COMPAT_EINHORN ||
-	                                 la->app->compat == COMPAT_SERVER_STARTER))
+	if (la->take == TAKE_AUTO &&
+	    (la->app->compat == COMPAT_EINHORN || la->app->compat == COMPAT_SERVER_STARTER))
 		la->take = TAKE_FDS;
+	if (la->take != TAKE_AUTO && la->take != TAKE_NODE)
+		return 0;
+	command = node_command(la->argv, la->program, la->directory, &line);
 	if (la->take == TAKE_AUTO)
-		la->take = strcmp(name, "node") == 0 || strcmp(name, "nodejs") == 0 ? TAKE_NODE
-		                                                                    : TAKE_FDS;
+		la->take = command == NODE_COMMAND_NO ? TAKE_FDS : TAKE_NODE;
+	if (str_failed(&line))
+		r = err_set(e, -ENOMEM, "out of memory");
+	else if (command == NODE_COMMAND_LAUNCHER)
+		r = refuse_launcher(la, str_text(&line), e);
+	str_free(&line);
+	return r;
 }
 
 static int
@@ -331,7 +365,7 @@ prepare(struct conf *conf, const struct conf_app *app, char *const *environ_from
 			*ret_code = 126;
 	}
 	if (r == 0)
-		resolve_take(la);
+		r = resolve_take(la, e);
 	if (r == 0 && la->take == TAKE_BIND)
 		r = binder_check(la, e);
 	if (r == 0 && (r = remember_files(la)) < 0)
@@ -444,6 +478,9 @@ launch_check(const struct conf *conf, const struct conf_app *app, bool run_as_ro
 		r = gather(la, -ENOMEM, &part, e, r);
 	else if (la->directory)
 		r = gather(la, find_program(la, run_as_root, &part), &part, e, r);
+	err_clear(&part);
+	if (la->program)
+		r = gather(la, resolve_take(la, &part), &part, e, r);
 	err_clear(&part);
 	if (la->program && app->take == TAKE_BIND)
 		r = gather(la, binder_check(la, &part), &part, e, r);
