@@ -37,6 +37,10 @@ system_tests = \
 	tests/system/203-recipe-ssr.bats \
 	tests/system/170-bind.bats \
 	tests/system/cli_client.bats
+# Real Node workers of several versions.
+PLAIN_TESTS += tests/node/conformance.tap
+EXTRA_DIST += tests/node/cases.cjs tests/node/conformance.cjs tests/node/conformance.tap \
+	tests/node/module.mjs
 # Programs of other people, by their recipes in contrib.
 recipe_tests = \
 	tests/system/111-recipe-asyncio.bats \
