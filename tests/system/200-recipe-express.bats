@@ -39,7 +39,7 @@ is_hung() {
 @test "a worker that never returns fails no ping" {
 	WATCHDOG=0 node_start express 4
 	heavy
-	node_load -d 2 -r 100 -u /ping
+	node_load -d 1 -r 100 -u /ping
 	recipe_no_failure
 	jq -e --arg hung "$HUNG" '.by_worker|length == 3 and .[$hung] == null' "$T/load" > /dev/null
 	kill -0 "$SPAWNED"

@@ -19,14 +19,14 @@ closed() {
 }
 
 @test "it serves as it is, is reloaded and killed, and no request fails" {
-	node_start fastify 3
+	node_start fastify 2
 	[[ $(get /) == '{"hello":"world","pid":'* ]]
 	node_serves /ping
 	node_reloads /ping '/io?ms=1500'
 	# What it holds open besides connections is closed by its own hooks.
-	retry_until 20 closed 6
+	retry_until 20 closed 4
 	node_survives_a_kill /ping
 	stop_master
 	[ "$MASTER_EXIT" = 0 ]
-	closed 9
+	closed 6
 }

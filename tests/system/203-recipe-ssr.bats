@@ -10,7 +10,7 @@ setup() {
 
 # pages_on: clients that read page after page, each over one connection
 pages_on() {
-	node "$TESTS_DIR/system/programs/pages.js" "http://127.0.0.1:$PORT/?ms=20" 8 \
+	node "$TESTS_DIR/system/programs/pages.js" "http://127.0.0.1:$PORT/?ms=50" 4 \
 		> "$T/pages" 3>&- &
 	PAGES=$!
 	PIDS+=("$PAGES")
