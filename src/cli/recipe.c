@@ -17,6 +17,7 @@
 #include "base/quote.h"
 #include "base/units.h"
 #include "cli/verb.h"
+#include "sys/script.h"
 #include "ipc/foreign.h"
 
 #define FILE_MAX       (1024 * 1024)
@@ -147,15 +148,56 @@ recipe_add_env(struct str *out, const char *app, char *const *env)
 	return skipped;
 }
 
-static bool
-sets(const struct recipe *r, const char *key)
+/* The value that --set gives key, NULL = none. */
+static const char *
+find_set(const struct recipe *r, const char *key)
 {
 	size_t len = strlen(key);
 
 	for (size_t i = 0; i < r->set_len; i++)
 		if (strncmp(r->set[i], key, len) == 0 && r->set[i][len] == '=')
-			return true;
-	return false;
+			return r->set[i] + len + 1;
+	return NULL;
+}
+
+static bool
+sets(const struct recipe *r, const char *key)
+{
+	return find_set(r, key) != NULL;
+}
+
+/* The file that execvp() would take, as far as its first line matters. */
+static int
+read_script(const char *command, struct script *ret)
+{
+	const char *list = getenv("PATH");
+	int r = -ENOENT;
+
+	if (strchr(command, '/'))
+		return script_read(command, ret);
+	while (list && *list && r < 0) {
+		size_t len = strcspn(list, ":");
+		struct str path = {0};
+
+		str_addf(&path, "%.*s/%s", (int)len, list, command);
+		r = str_failed(&path) ? -ENOMEM : script_read(str_text(&path), ret);
+		str_free(&path);
+		list += len + (list[len] == ':');
+	}
+	return r;
+}
+
+/* Programs of Node's say themselves where they listen (take = node). */
+static bool
+is_nodes(const struct recipe *r)
+{
+	const char *take = find_set(r, "take");
+	struct script script;
+
+	if (take && strcmp(take, "auto") != 0)
+		return strcmp(take, "node") == 0;
+	return script_is_node(r->argv[0]) ||
+	       (read_script(r->argv[0], &script) == 1 && script_is_node(script.interpreter));
 }
 
 /* A value given by --set is in the language of the file, as if written there; but it is one
@@ -213,7 +255,7 @@ add_app(struct str *out, const struct recipe *r)
 		add_key(out, "workers", r->workers);
 	for (size_t i = 0; i < r->listen_len; i++)
 		add_key(out, "listen", r->listen[i]);
-	if (r->listen_len == 0 && !sets(r, "listen"))
+	if (r->listen_len == 0 && !sets(r, "listen") && !is_nodes(r))
 		add_key(out, "listen", "127.0.0.1:8080");
 	add_sets(out, r, false);
 }

@@ -43,8 +43,8 @@ static const char *const tail[] = {"tail", NULL};
 static const struct verb verbs[] = {
     {"run", NULL, "[--] [COMMAND [ARG...]]", "run a program in the foreground, many times",
         "Keeps N workers of COMMAND behind one address until Ctrl-C. Without COMMAND it is\n"
-        "brood-hello, without -l the address is 127.0.0.1:8080. With -c FILE it runs what the\n"
-        "file describes. Workers get the environment and directory of the caller.",
+        "brood-hello, without -l the address is 127.0.0.1:8080, or whatever a program of Node's\n"
+        "listens on. With -c FILE it runs what the file describes. Workers get the environment and directory of the caller.",
         cmd_run, NEED_NOTHING, TARGET_COMMAND, PROGRAM, 0, ANY_NUMBER, false},
     {"start", NULL, "[APP | -- [COMMAND [ARG...]]]",
         "run a program in the background, or wake an app",

@@ -29,6 +29,8 @@ src_sys_libsys_la_SOURCES = \
 	src/sys/resolve.c \
 	src/sys/rundir.c \
 	src/sys/rundir.h \
+	src/sys/script.c \
+	src/sys/script.h \
 	src/sys/spawn.c \
 	src/sys/spawn.h \
 	src/sys/steer.c \

@@ -218,6 +218,50 @@ START_TEST(options_become_keys)
 }
 END_TEST
 
+static char *
+write_script(char *to, const char *name, const char *text)
+{
+	FILE *f;
+
+	sprintf(to, "%s/%s", dir, name);
+	f = fopen(to, "w");
+	ck_assert_ptr_nonnull(f);
+	ck_assert_int_ge(fputs(text, f), 0);
+	ck_assert_int_eq(fclose(f), 0);
+	return to;
+}
+
+/* By its name, by its first line, or because it is said. */
+START_TEST(node_says_itself_where_it_listens)
+{
+	char js[64], py[64];
+	char *by_name[] = {"/usr/bin/node20", "x.js", NULL};
+	char *by_line[] = {
+	    write_script(js, "x.js", "#!/usr/bin/env -S A=B node --no-warnings\n"), NULL};
+	char *other[] = {write_script(py, "x.py", "#!/usr/bin/python3\n"), NULL};
+	const char *const node[] = {"take=node"}, *const fds[] = {"take=fds"};
+	const struct {
+		char **argv;
+		const char *const *set;
+		size_t listen;
+	} programs[] = {{by_name, NULL, 0}, {by_line, NULL, 0}, {other, NULL, 1}, {other, node, 0},
+	    {by_name, fds, 1}};
+
+	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++) {
+		struct recipe r = recipe_of(programs[i].argv);
+		struct conf *c;
+
+		r.set = programs[i].set;
+		r.set_len = r.set ? 1 : 0;
+		c = through(&r);
+		ck_assert_uint_eq(c->apps[0]->listen_len, programs[i].listen);
+		conf_unref(c);
+	}
+	ck_assert_int_eq(unlink(js), 0);
+	ck_assert_int_eq(unlink(py), 0);
+}
+END_TEST
+
 START_TEST(without_an_address_it_is_loopback_8080)
 {
 	char *argv[] = {"server", NULL};
@@ -345,6 +389,7 @@ main(void)
 	tcase_add_test(t, an_over_long_variable_is_left_out_and_counted);
 	tcase_add_test(t, options_become_keys);
 	tcase_add_test(t, without_an_address_it_is_loopback_8080);
+	tcase_add_test(t, node_says_itself_where_it_listens);
 	tcase_add_loop_test(t, a_set_that_could_open_a_section_is_refused, 0, 8);
 	tcase_add_test(t, the_file_is_private_and_replaced_at_one_blow);
 	tcase_add_test(t, update_env_replaces_variables_and_keeps_the_rest);
