@@ -72,6 +72,12 @@ may_have_more(const struct worker *w)
 	return w->state == WORKER_READY || (w->state == WORKER_DRAINING && w->step == LEAVE_DELAY);
 }
 
+static bool
+refuses(const struct proc *p)
+{
+	return p->node && node_refuses(p->node);
+}
+
 /* Who is next for what comes from there, and by which name it knows the address. */
 static struct proc *
 next_for(
@@ -85,7 +91,8 @@ next_for(
 		if (strcmp(p->app, app) != 0)
 			continue;
 		w = core_find_worker(d->loop->core, p->worker);
-		if (!w || !p->channel || p->take_deaf || p->take_asleep || !may_have_more(w))
+		if (!w || !p->channel || p->take_deaf || p->take_asleep || refuses(p) ||
+		    !may_have_more(w))
 			continue;
 		*ret_name = name_of(w->generation->launch, ls);
 		if (*ret_name && (!p->node || node_serves(p->node, ls)))
@@ -200,7 +207,7 @@ on_again(uv_timer_t *h)
 	DL_FOREACH2 (d->waiting, p, take_next) {
 		p->take_deaf = false;
 		p->take_asleep = is_asleep(p);
-		asleep = asleep || p->take_asleep;
+		asleep = asleep || p->take_asleep || refuses(p);
 	}
 	if (!asleep) {
 		d->asleep_ms = ASLEEP_MS;
@@ -248,7 +255,7 @@ on_taken(void *arg, struct proc *p)
 	(void)dispatch_take(d->loop, p);
 }
 
-/* It would not have this one, so it is not asked for a while. */
+/* It would not have this one, so it has none for a while (node_refuses()). */
 static void
 on_back(void *arg, struct proc *p, const struct listener *ls, int fd, bool gone)
 {
@@ -256,7 +263,7 @@ on_back(void *arg, struct proc *p, const struct listener *ls, int fd, bool gone)
 
 	recall_forget(d->recall, p);
 	if (!gone && !p->takes) {
-		p->takes = p->take_deaf = true;
+		p->takes = true;
 		DL_APPEND2(d->waiting, p, take_prev, take_next);
 		try_again_in(d, ASLEEP_MS);
 	}

@@ -31,7 +31,8 @@
 #define QUERIES_MAX    64 /* that wait for an answer */
 #define PARCELS_MAX    64 /* messages with a descriptor that wait, but for connections */
 #define RESENDS_MAX    3
-#define REFUSAL_US     16000 /* who took none is given none for so long */
+#define REFUSAL_US     UINT64_C(16000) /* who took none is given none for so long, twice as long the next time */
+#define REFUSALS_MAX   5 /* doublings */
 
 /* A query that is not answered yet. */
 struct query {
@@ -72,7 +73,8 @@ struct node {
 	bool out; /* the first one is on its way */
 	struct parcel *arrived; /* connections that the worker has and says nothing of yet */
 	unsigned connections; /* in both lists */
-	uint64_t refused_us;
+	uint64_t refused_us; /* when it last took none; 0 = it took the last one */
+	unsigned refusals; /* in a row */
 	struct server *servers;
 	int fds[FDS_MAX];
 	unsigned fds_len;
@@ -344,7 +346,8 @@ node_untaken(const struct node *n)
 bool
 node_refuses(const struct node *n)
 {
-	return n->refused_us > 0 && clock_now_us() - n->refused_us < REFUSAL_US;
+	return n->refused_us > 0 &&
+	       clock_now_us() - n->refused_us < (REFUSAL_US << n->refusals) / 2;
 }
 
 int
@@ -380,6 +383,14 @@ find_connection(const struct node *n, uint64_t seq)
 	return NULL;
 }
 
+static void
+note_refusal(struct node *n)
+{
+	n->refused_us = clock_now_us();
+	if (n->refusals <= REFUSALS_MAX)
+		n->refusals++;
+}
+
 /* The worker has said what it did with it; it is in no list any more. */
 static void
 end_connection(struct node *n, struct parcel *m, bool accepted)
@@ -387,11 +398,11 @@ end_connection(struct node *n, struct parcel *m, bool accepted)
 	const struct node_giver *g = m->giver;
 
 	if (!accepted) {
-		n->refused_us = clock_now_us();
+		note_refusal(n);
 		give_back(n, m, false);
 		return;
 	}
-	n->refused_us = 0;
+	n->refused_us = n->refusals = 0;
 	n->connections--;
 	free_parcel(m); /* the worker's close() ends it now */
 	g->taken(g->arg, n->proc);
@@ -489,7 +500,7 @@ give_up(struct node *n, struct parcel *m)
 	n->proc->report.messages_skipped++;
 	unqueue_parcel(n, m);
 	if (m->kind == PARCEL_CONNECTION) {
-		n->refused_us = clock_now_us();
+		note_refusal(n);
 		give_back(n, m, false);
 		return;
 	}
