@@ -68,6 +68,7 @@ struct bind_listener {
 	bool blocks;		/* the program believes that accept() waits */
 	bool undecided;		/* and may still say otherwise: the socket has not been told */
 	int waiting;		/* threads in accept() */
+	bool shut;		/* by the program, and really */
 };
 
 /* BROOD_BIND: "NNNN=tcp:HOST:PORT[?as=PORT]", "NNNN=udp:...", "NNNN=unix:PATH", "NNNN=channel",

@@ -20,7 +20,9 @@
 
 #include "bind/bind.h"
 
-#define EPHEMERAL 32768 /* ports from here on are mostly the system's choice */
+#define FLUSH_MS    1000 /* more than the master ever takes */
+#define FLUSHES_MAX 8 /* within one call; what goes on is something else */
+#define EPHEMERAL   32768 /* ports from here on are mostly the system's choice */
 
 #ifndef IPPROTO_MPTCP
 #define IPPROTO_MPTCP 262
@@ -177,11 +179,14 @@ static int
 leave_aside(const struct bind_listener *l, int fd, const struct bind_address *asked,
     const struct sockaddr *sa, socklen_t len)
 {
+	static bool told;
+
 	if (!hold_aside(fd, asked, sa, len))
 		return -EADDRINUSE;
-	say(l,
-	    "a second address of the program is in the same listen; what comes for it comes to the "
-	    "first. A listen for each, such as 0.0.0.0:PORT and [::]:PORT, keeps them apart");
+	if (!__atomic_exchange_n(&told, true, __ATOMIC_RELAXED))
+		say(l, "the program binds it twice, and what comes for both comes to the first; a "
+		       "listen "
+		       "for each, such as 0.0.0.0:PORT and [::]:PORT, keeps them apart");
 	return 0;
 }
 
@@ -216,6 +221,7 @@ take_listener(struct bind_listener *l, int fd, const struct bind_address *asked,
 	if (r < 0)
 		return r;
 	l->asked = *asked;
+	l->shut = false;
 	l->claimer = getpid();
 	take_over_mode(l, flags);
 	shim_claim(l);
@@ -362,6 +368,24 @@ wait_for_one(const struct bind_listener *l, int fd)
 	return poll(&p, 1, -1) == 1;
 }
 
+/* The master moves a queue by shutting its socket down and listening again, in microseconds; who
+ * waits in accept() meanwhile shall not hear of it. */
+static bool
+was_flushed(const struct bind_listener *l, int fd, int *tries)
+{
+	if (l->shut || ++*tries > FLUSHES_MAX || hold_listener(fd) != l) {
+		errno = EINVAL;
+		return false;
+	}
+	if (!l->blocks) {
+		errno = EAGAIN;
+		return false;
+	}
+	for (int ms = 0; ms < FLUSH_MS && option(fd, SOL_SOCKET, SO_ACCEPTCONN) == 0; ms++)
+		(void)poll(NULL, 0, 1);
+	return true;
+}
+
 static int
 call_accept(int fd, struct sockaddr *sa, socklen_t *len, int flags)
 {
@@ -389,7 +413,7 @@ take(int fd, struct sockaddr *sa, socklen_t *len, int flags)
 {
 	struct bind_listener *l = hold_hinted(fd);
 	enum bind_mind mind = hold_mind(fd);
-	int r, waits;
+	int r, waits, tries = 0;
 
 	if (!l) {
 		r = call_accept(fd, sa, len, flags);
@@ -406,7 +430,8 @@ take(int fd, struct sockaddr *sa, socklen_t *len, int flags)
 		} else {
 			r = accept_translated(fd, sa, len, flags, mind);
 		}
-	} while (r < 0 && errno == EAGAIN && wait_for_one(l, fd));
+	} while (r < 0 && ((errno == EAGAIN && wait_for_one(l, fd)) ||
+	                      (errno == EINVAL && was_flushed(l, fd, &tries))));
 	(void)__atomic_sub_fetch(&l->waiting, waits, __ATOMIC_RELAXED);
 	return r;
 }
@@ -432,9 +457,12 @@ shim_shutdown(int fd, int how)
 	struct bind_listener *l = hold_listener(fd);
 	int saved = errno, domain, dead, r;
 
-	if (!l || how == SHUT_WR || l->at.kind == BIND_UDP ||
-	    (l->at.kind == BIND_TCP && __atomic_load_n(&l->waiting, __ATOMIC_RELAXED) > 0))
+	if (!l || how == SHUT_WR || l->at.kind == BIND_UDP)
 		return real()->shutdown(fd, how);
+	if (l->at.kind == BIND_TCP && __atomic_load_n(&l->waiting, __ATOMIC_RELAXED) > 0) {
+		l->shut = true;
+		return real()->shutdown(fd, how);
+	}
 	domain = option(fd, SOL_SOCKET, SO_DOMAIN);
 	dead = real()->socket(domain, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	r = dead < 0 ? -errno : swap_socket(fd, dead, HINT_NONE);

@@ -113,7 +113,7 @@ listen = [::]:$PORT"
 	retry_until 20 ready_is 2
 	[ "$(get /)" = 127.0.0.1 ]
 	[ "$(curl -sSg "http://[::1]:$PORT/")" = 0.0.0.0 ]
-	log_has 'brood-bind: .*A listen for each'
+	log_has 'brood-bind: .*a listen for each'
 }
 
 @test "IPv6, another port, a UNIX socket, in one program" {

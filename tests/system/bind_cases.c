@@ -942,6 +942,33 @@ shut_down_while_accepting(void)
 	CHECK(pthread_join(thread, &result) == 0 && result);
 }
 
+/* As the master moves a queue from a worker that stands still. */
+static void
+flush_later(int fd)
+{
+	for (int i = 0; i < 3; i++) {
+		(void)usleep(50000);
+		CHECK(syscall(SYS_shutdown, fd, SHUT_RD) == 0);
+		(void)usleep(i * 5000);
+		CHECK(syscall(SYS_listen, fd, 128) == 0);
+	}
+	connect_later(port[0]);
+}
+
+static void
+flushed_while_accepting(void)
+{
+	int fd = serve("0.0.0.0", port[0]);
+	pid_t pid = in_child(flush_later, hidden(0));
+
+	CHECK(accept(fd, NULL, NULL) >= 0 && wait_for(pid) == 0);
+	CHECK(accept4(fd, NULL, NULL, 0x40000000) == -1 && errno == EINVAL);
+	CHECK(fcntl(fd, F_SETFL, O_NONBLOCK) == 0);
+	CHECK(syscall(SYS_shutdown, hidden(0), SHUT_RD) == 0);
+	CHECK(accept(fd, NULL, NULL) == -1 && errno == EAGAIN);
+	CHECK(syscall(SYS_listen, hidden(0), 128) == 0);
+}
+
 /* --- cases: UNIX, UDP ----------------------------------------------------------------------- */
 
 static bool
@@ -1167,6 +1194,7 @@ static const struct test {
     SILENT(threads_bind, "*"),
     CASE(shut_down, "*"),
     CASE(shut_down_while_accepting, "*"),
+    CASE(flushed_while_accepting, "*"),
     CASE(unix_path, "unix"),
     CASE(unix_other_names, "unix"),
     CASE(unix_shut_down, "unix"),
@@ -1191,7 +1219,7 @@ open_listener(const char *what, int wanted, int *ret_port, char *text, size_t si
 	char host[32], file[128];
 	union name n;
 	socklen_t len;
-	int fd;
+	int fd, type;
 
 	snprintf(host, sizeof(host), "%.*s", (int)strcspn(what + 4 * udp, "+"), what + 4 * udp);
 	snprintf(file, sizeof(file), "%s/a b.sock", directory);
@@ -1199,11 +1227,18 @@ open_listener(const char *what, int wanted, int *ret_port, char *text, size_t si
 		len = name_of(file, -1, &n);
 	else
 		len = name_of(strcmp(host, "*") == 0 ? "::" : host, wanted, &n);
-	fd = socket(n.sa.sa_family, (udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_NONBLOCK, 0);
-	CHECK(fd >= 0);
-	if (n.sa.sa_family != AF_UNIX)
-		set_option(fd, SOL_SOCKET, SO_REUSEPORT, 0);
-	CHECK(bind(fd, &n.sa, len) == 0);
+	type = (udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_NONBLOCK;
+	fd = socket(n.sa.sa_family, type, 0);
+	CHECK(fd >= 0 && bind(fd, &n.sa, len) == 0);
+	if (n.sa.sa_family != AF_UNIX && wanted == 0) {
+		/* by its number: another one is forgotten when the socket is shut down */
+		n = own_name(fd);
+		close(fd);
+		fd = socket(n.sa.sa_family, type, 0);
+		CHECK(fd >= 0);
+		set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+		CHECK(bind(fd, &n.sa, len) == 0);
+	}
 	CHECK(udp || listen(fd, 128) == 0);
 	n = own_name(fd);
 	*ret_port = ntohs(n.in.sin_port);
