@@ -32,6 +32,7 @@ system_tests = \
 	tests/system/160-node-preload.bats \
 	tests/system/161-node.bats \
 	tests/system/162-node-channel.bats \
+	tests/system/163-dialects.bats \
 	tests/system/200-recipe-express.bats \
 	tests/system/201-recipe-fastify.bats \
 	tests/system/202-recipe-socketio.bats \
@@ -62,8 +63,10 @@ EXTRA_DIST += tests/lib/state.bash \
 	tests/system/programs/binds.py \
 	tests/system/programs/cluster.js \
 	tests/system/programs/echo.py \
+	tests/system/programs/einhorn.rb \
 	tests/system/programs/health.py \
 	tests/system/programs/nodelike.py \
+	tests/system/programs/notify.py \
 	tests/system/programs/pages.js \
 	tests/system/programs/ring.py \
 	tests/system/programs/seat.py \
