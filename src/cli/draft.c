@@ -185,7 +185,7 @@ is_plain(const struct str *value)
 {
 	const char *text = str_text(value);
 
-	if (value->len == 0 || value->len > VALUE_MAX || strpbrk(text, "\r\n"))
+	if (value->len == 0 || value->len > VALUE_MAX || strpbrk(text, "\t\r\n"))
 		return false;
 	return !strchr(" \t", text[0]) && !strchr(" \t", text[value->len - 1]) &&
 	       draft_is_text(text, value->len);
@@ -269,7 +269,8 @@ draft_text(
 		draft_key(d, at->app, from, key, "%s", value.data);
 	else if (!d->failed)
 		draft_note(d, at, "use another path or name",
-		    "the value is empty, or has blanks at an end, a line break or bytes that are "
+		    "the value is empty, or has blanks at an end, a tab, a line break or bytes "
+		    "that are "
 		    "not UTF-8; brood.conf cannot hold it as %s",
 		    key);
 	str_free(&value);

@@ -1,6 +1,7 @@
 /*
  * import_supervisord_output: where output goes, and the socket of a FastCGI program.
  */
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -93,6 +94,21 @@ sup_add_log(struct sup *s)
 /* --- FastCGI sockets ----------------------------------------------------------------------- */
 
 static void
+add_owner(struct sup *s, const char *owner, struct str *address)
+{
+	size_t n = strcspn(owner, ":");
+
+	if (n == 0 || strpbrk(owner, " \t\n?&=")) {
+		NOTE(s, "socket_owner", "write ?owner=USER&group=GROUP behind the address",
+		    "is no user, nor user:group");
+		return;
+	}
+	str_addf(address, "&owner=%.*s", (int)n, owner);
+	if (owner[n] && owner[n + 1])
+		str_addf(address, "&group=%s", owner + n + 1);
+}
+
+static void
 add_socket_options(struct sup *s, bool is_unix, struct str *address)
 {
 	struct str text = {0};
@@ -106,14 +122,8 @@ add_socket_options(struct sup *s, bool is_unix, struct str *address)
 			mode = strtol(text.data, NULL, 8) & 07777;
 		str_addf(address, "%cmode=%04lo", sign, (unsigned long)(mode & 0777));
 		sign = '&';
-		if (sup_get_literal(s, "socket_owner", &text) ||
-		    sup_get_literal(s, "user", &text)) {
-			size_t n = strcspn(text.data, ":");
-
-			str_addf(address, "&owner=%.*s", (int)n, text.data);
-			if (text.data[n] && text.data[n + 1])
-				str_addf(address, "&group=%s", text.data + n + 1);
-		}
+		if (sup_get_literal(s, "socket_owner", &text) || sup_get_literal(s, "user", &text))
+			add_owner(s, text.data, address);
 	}
 	backlog = sup_has(s, "socket_backlog") ? sup_get_number(s, "socket_backlog", 0, 65535) : 0;
 	if (backlog > 0)
@@ -121,22 +131,36 @@ add_socket_options(struct sup *s, bool is_unix, struct str *address)
 	str_free(&text);
 }
 
+/* The IPv4 address as brood writes it, or false. */
 static bool
-is_numeric_host(const char *host, size_t len)
+numeric_host(const char *host, size_t len, char ret[INET_ADDRSTRLEN])
 {
-	return (len == 9 && strncmp(host, "localhost", len) == 0) ||
-	       strspn(host, "0123456789.") >= len;
+	struct in_addr address;
+	char buf[INET_ADDRSTRLEN];
+
+	if (len == 9 && strncasecmp(host, "localhost", len) == 0) {
+		host = "127.0.0.1";
+		len = strlen(host);
+	}
+	if (len >= sizeof(buf))
+		return false;
+	memcpy(buf, host, len);
+	buf[len] = '\0';
+	return inet_pton(AF_INET, buf, &address) == 1 &&
+	       inet_ntop(AF_INET, &address, ret, INET_ADDRSTRLEN) != NULL;
 }
 
 /* tcp://host:port or unix:///path as brood writes it. false: it is neither. */
 static bool
 socket_address(struct sup *s, const char *text, struct str *address)
 {
+	char host[INET_ADDRSTRLEN];
 	const char *colon;
 	uint64_t port;
 
 	if (strncmp(text, "unix://", 7) == 0) {
-		if (text[7] != '/' || strpbrk(text, "?&") || strlen(text + 7) > 107)
+		if (text[7] != '/' || strpbrk(text, "?&") || strlen(text + 7) > 107 ||
+		    text[strlen(text) - 1] == '/')
 			return false;
 		str_addf(address, "unix:%s", text + 7);
 		add_socket_options(s, true, address);
@@ -146,8 +170,8 @@ socket_address(struct sup *s, const char *text, struct str *address)
 	if (strncmp(text, "tcp://", 6) != 0 || !colon || colon <= text + 6 ||
 	    units_parse_uint(colon + 1, 65535, &port) < 0 || strpbrk(text, "?&"))
 		return false;
-	if (is_numeric_host(text + 6, (size_t)(colon - text - 6)))
-		str_add_n(address, text + 6, (size_t)(colon - text - 6));
+	if (numeric_host(text + 6, (size_t)(colon - text - 6), host))
+		str_add(address, host);
 	else {
 		str_add_char(address, '*');
 		NOTE(s, "socket", "write the address itself",

@@ -471,14 +471,16 @@ make_script(struct scan *s, struct shell_line *l)
 	while (end > s->text && is_blank(end[-1]))
 		end--;
 	for (;;) {
+		while (command < end && is_blank(*command))
+			command++;
 		s->at = command;
-		while (is_blank(*s->at))
-			s->at++;
-		command = s->at;
-		if (scan_word(s) < 0 || !assigned_name(str_text(&s->word)))
+		str_reset(&s->word);
+		if (command >= end || scan_word(s) < 0 || !assigned_name(str_text(&s->word)))
 			break;
 		command = s->at;
 	}
+	if (command > end)
+		command = end;
 	l->is_exec = !s->piped && !s->compound && !s->background && s->word.len > 0 &&
 	             !is_one_of(str_text(&s->word), builtins) &&
 	             !is_one_of(str_text(&s->word), compounds);

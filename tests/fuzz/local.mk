@@ -37,6 +37,11 @@ tests_fuzz_fuzz_http_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/lib
 tests_fuzz_fuzz_http_LDADD = $(HTTP_LIBS)
 tests_fuzz_fuzz_http_LDFLAGS = $(fuzz_ldflags)
 
+FUZZ_TARGETS += tests/fuzz/fuzz_import
+tests_fuzz_fuzz_import_SOURCES = tests/fuzz/fuzz_import.c $(fuzz_driver)
+tests_fuzz_fuzz_import_LDADD = $(CLI_LIBS) $(CONF_LIBS)
+tests_fuzz_fuzz_import_LDFLAGS = $(fuzz_ldflags)
+
 FUZZ_TARGETS += tests/fuzz/fuzz_frame tests/fuzz/fuzz_msg tests/fuzz/fuzz_lines tests/fuzz/fuzz_control
 tests_fuzz_fuzz_frame_SOURCES = tests/fuzz/fuzz_frame.c $(fuzz_driver)
 tests_fuzz_fuzz_frame_LDADD = $(IPC_LIBS)

@@ -335,6 +335,8 @@ static const struct {
     {"cd $X && a", "a command of the shell itself: +cd $X && exec a"},
     {"a\nb", "a second line: +a\nexec b"},
     {"A=1", "A=1,"},
+    {"A=$B # c", "a variable: A=$B"},
+    {"a; # c", ";: +exec a;"},
     {"", ""},
 };
 
@@ -1098,7 +1100,7 @@ static const struct {
     {"socket=unix:///run/x.sock\nsocket_owner=a:b\nsocket_mode=0770\nsocket_backlog=64",
         "listen = unix:/run/x.sock?mode=0770&owner=a&group=b&backlog=64"},
     {"socket=tcp://127.0.0.1:9000\nsocket_backlog=64", "listen = 127.0.0.1:9000?backlog=64"},
-    {"socket=tcp://localhost:9000", "listen = localhost:9000\nnotes 0"},
+    {"socket=tcp://localhost:9000", "listen = 127.0.0.1:9000\nnotes 0"},
     {"socket=tcp://php.example:9000", "listen = *:9000\nnote socket"},
     {"socket=/run/x.sock", "!take = stdin\nnote socket"},
     {"socket=unix:///run/a?b", "!take = stdin\nnote socket"},
