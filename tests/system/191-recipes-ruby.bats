@@ -8,9 +8,10 @@ setup() {
 	plain_build_only
 }
 
+# It closes idle connections without a word when it leaves.
 @test "puma: serves, is reloaded and killed, and no request fails" {
 	need puma
-	server_life puma 2
+	server_life puma 2 5
 	run ! log_has 'killed by SIGTERM'
 }
 
