@@ -20,10 +20,10 @@
 #include "loop/libexec.h"
 #include "loop/prepared.h"
 #include "sys/elf.h"
+#include "sys/script.h"
 #include "sys/spawn.h"
 
 #define SCRIPTS_MAX 4 /* a script whose interpreter is a script ...: as the kernel has it */
-#define LINE_LEN    256 /* what the kernel reads of a #! line */
 
 static const char *
 base_name(const char *path)
@@ -34,16 +34,13 @@ base_name(const char *path)
 }
 
 static int
-read_head(const char *path, struct elf *ret, char line[LINE_LEN])
+read_head(const char *path, struct elf *ret)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC), r;
-	ssize_t n;
 
 	if (fd < 0)
 		return -errno;
 	r = elf_read(fd, ret);
-	n = r == 0 ? pread(fd, line, LINE_LEN - 1, 0) : 0;
-	line[n > 0 ? n : 0] = '\0';
 	fd_close(&fd);
 	return r;
 }
@@ -69,9 +66,8 @@ has_other_rights(const struct launch *la, const char *path)
 static int
 check_loaded(const struct launch *la, const char *path, const struct elf *elf, struct err *e)
 {
-	char line[LINE_LEN];
 	struct elf own;
-	bool known = read_head("/proc/self/exe", &own, line) == 1;
+	bool known = read_head("/proc/self/exe", &own) == 1;
 
 	if (elf->is_foreign || (known && elf->machine != own.machine))
 		return err_set(e, -ENOEXEC,
@@ -105,64 +101,28 @@ check_loaded(const struct launch *la, const char *path, const struct elf *elf, s
 
 /* --- scripts -------------------------------------------------------------------------------- */
 
-/* The next word of a #! line, which is cut off behind it; NULL at its end. */
-static char *
-next_word(char **at)
-{
-	char *word = *at + strspn(*at, " \t"), *end = word + strcspn(word, " \t\n");
-
-	if (end == word)
-		return NULL;
-	*at = end + (*end == ' ' || *end == '\t');
-	if (*end == '\n')
-		**at = '\0';
-	*end = '\0';
-	return word;
-}
-
-/* "#!/usr/bin/env [-S] [NAME=VALUE] python3" means python3. */
-static char *
-named_by_env(char **at)
-{
-	char *word = next_word(at);
-
-	while (word && (word[0] == '-' || strchr(word, '=')))
-		word = next_word(at);
-	return word;
-}
-
-/* The program that line names: *ret is its real path, or NULL where it names none. */
-static int
-find_interpreter(const struct launch *la, char *line, char **ret)
-{
-	char *at = line + 2, *word = strncmp(line, "#!", 2) == 0 ? next_word(&at) : NULL, *other;
-
-	*ret = NULL;
-	if (word && strcmp(base_name(word), "env") == 0 && (other = named_by_env(&at)))
-		word = other;
-	if (!word)
-		return 0;
-	return spawn_resolve(word, la->directory, environment_get(&la->env, "PATH"), ret);
-}
-
 static int
 check_program(const struct launch *la, struct err *e)
 {
-	char *path = strdup(la->program), line[LINE_LEN];
+	char *path = strdup(la->program);
+	struct script script;
 	struct elf elf;
 	int r = path ? 0 : -ENOMEM;
 
 	for (int i = 0; r == 0 && path && i < SCRIPTS_MAX; i++) {
 		char *next = NULL;
 
-		r = read_head(path, &elf, line);
+		r = read_head(path, &elf);
 		if (r == 1) {
 			r = check_loaded(la, path, &elf, e);
 			free(path);
 			return r;
 		}
 		if (r == 0)
-			r = find_interpreter(la, line, &next);
+			r = script_read(path, &script);
+		if (r == 1)
+			r = spawn_resolve(script.interpreter, la->directory,
+			    environment_get(&la->env, "PATH"), &next);
 		free(path);
 		path = next;
 	}

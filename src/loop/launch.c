@@ -22,11 +22,13 @@
 #include "base/str.h"
 #include "core/cluster.h"
 #include "loop/binder.h"
+#include "loop/libexec.h"
 #include "loop/loop.h"
 #include "loop/nodecmd.h"
 #include "loop/nodepkg.h"
 #include "loop/output.h"
 #include "loop/prepared.h"
+#include "sys/script.h"
 
 static char *const embedded_argv[] = {PKGLIBEXECDIR "/brood-hello", NULL};
 
@@ -199,7 +201,7 @@ refuse_launcher(const struct launch *la, const char *line, struct err *e)
 	err_set(e, -EINVAL,
 	    "command = %s: %s is a Node program itself and would take the worker's place in the "
 	    "cluster; write%s%s",
-	    str_text(&command), node_is_name(name) ? "what starts the app" : name,
+	    str_text(&command), script_is_node(name) ? "what starts the app" : name,
 	    *line ? ": command = " : " the command that it comes to",
 	    *line ? line : ", or \"take = fds\" if that is not Node");
 	str_free(&command);
@@ -405,6 +407,24 @@ listener_exit_code(int r)
 	return code_of(r, 73);
 }
 
+/* Its workers start without it. */
+static void
+tell_of_preload(const struct launch *la)
+{
+	struct str path = {0};
+	const char *file;
+
+	if (la->take != TAKE_NODE || !la->app->node_preload)
+		return;
+	file = launch_libexec("node-preload.cjs", &path);
+	if (access(file, R_OK) != 0)
+		log_warn("preload_missing", NULL,
+		    "app %s: node_preload = yes, but %s: %s; its keep-alive clients may lose a "
+		    "request when a worker drains",
+		    la->app->name, file, strerror(errno));
+	str_free(&path);
+}
+
 int
 launch_prepare(struct loop *l, struct conf *conf, const struct conf_app *app, unsigned workers,
     struct launch **ret, struct err *e)
@@ -431,6 +451,7 @@ launch_prepare(struct loop *l, struct conf *conf, const struct conf_app *app, un
 	}
 	DL_APPEND(l->launches->all, la);
 	launch_settle_listeners(l, la);
+	tell_of_preload(la);
 	*ret = la;
 	return 0;
 }

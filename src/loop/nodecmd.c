@@ -17,6 +17,7 @@
 #include "base/str.h"
 #include "loop/nodepkg.h"
 #include "loop/nodetrail.h"
+#include "sys/script.h"
 
 #define STEPS_MAX 12
 
@@ -329,7 +330,7 @@ step(struct trail *t, struct words *next)
 	if (peel(t, next))
 		return STEP_ON;
 	next->len = 0;
-	if (node_is_name(name))
+	if (script_is_node(name))
 		return step_node(t, next);
 	return l ? l->step(t, l, next) : step_file(t, next);
 }
@@ -383,13 +384,13 @@ begin(struct trail *t, char *const argv[], const char *program)
 	struct str options = {0};
 	bool runs = node_runs(program, &options);
 
-	if (!node_is_name(name) && !node_is_name(path_base(program)) && runs) {
+	if (!script_is_node(name) && !script_is_node(path_base(program)) && runs) {
 		words_add(&t->words, "node");
 		if (options.len > 0)
 			t->words.failed |= !trail_add_line(t, &t->words, str_text(&options));
 		words_add(&t->words, program);
-	} else if (node_is_name(name) || node_is_name(path_base(program))) {
-		words_add(&t->words, node_is_name(name) ? argv[0] : "node");
+	} else if (script_is_node(name) || script_is_node(path_base(program))) {
+		words_add(&t->words, script_is_node(name) ? argv[0] : "node");
 	} else if (l && (l->certain || launcher_at(program) == l ||
 	                    (l->short_run && node_package_exists(t->directory)))) {
 		words_add(&t->words, l->name);

@@ -15,10 +15,9 @@
 #include "base/fd.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "sys/script.h"
 
 #define PACKAGE_MAX (1U << 20)
-/* The kernel's own limit for a #! line is 256. */
-#define FIRST_LINE_MAX 256
 
 /* The first max bytes of a regular file, or all of it if it is no longer than that. Opening must not
  * wait, as for a FIFO. */
@@ -189,73 +188,12 @@ node_package_command(const char *directory, const char *name)
 }
 
 bool
-node_is_name(const char *name)
-{
-	if (strncmp(name, "node", 4) != 0)
-		return false;
-	name += strncmp(name, "nodejs", 6) == 0 ? 6 : 4;
-	return name[strspn(name, "0123456789.-")] == '\0';
-}
-
-/* The next word of *at; false: there is none. */
-static bool
-next_word(char **at, char **ret)
-{
-	*at += strspn(*at, " \t");
-	*ret = *at;
-	*at += strcspn(*at, " \t");
-	if (*at == *ret)
-		return false;
-	if (**at != '\0')
-		*(*at)++ = '\0';
-	return true;
-}
-
-/* What env starts: *word becomes the first word that is no option and sets no variable. */
-static bool
-skip_env(char **at, char **word)
-{
-	static const char split[] = "--split-string=";
-
-	while (next_word(at, word)) {
-		char *s = *word[0] == '-' ? strchr(*word, 'S') : NULL;
-
-		if (strncmp(*word, split, strlen(split)) == 0)
-			*word += strlen(split);
-		else if (s && (*word)[1] != '-')
-			*word = s + 1; /* -S, -vS, and what is glued to it */
-		else if (strcmp(*word, "-u") == 0 || strcmp(*word, "-C") == 0)
-			(void)next_word(at, word), **word = '\0';
-		if (**word != '\0' && **word != '-' && !strchr(*word, '='))
-			return true;
-	}
-	return false;
-}
-
-static const char *
-base_name(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash ? slash + 1 : path;
-}
-
-bool
 node_runs(const char *path, struct str *options)
 {
-	char *line = read_file(path, FIRST_LINE_MAX, false), *at = line, *word;
-	bool runs = false;
+	struct script script;
+	bool runs = script_read(path, &script) == 1 && script_is_node(script.interpreter);
 
-	if (line && line[0] == '#' && line[1] == '!') {
-		line[strcspn(line, "\r\n")] = '\0';
-		at += 2;
-		runs = next_word(&at, &word);
-		if (runs && strcmp(base_name(word), "env") == 0)
-			runs = skip_env(&at, &word);
-		runs = runs && node_is_name(base_name(word));
-	}
 	if (runs && options)
-		str_add(options, at);
-	mem_free(line);
+		str_add(options, script.options);
 	return runs;
 }

@@ -30,7 +30,4 @@ bool node_runs(const char *path, struct str *options);
 /* Whether directory/name is a regular file. */
 bool node_has_file(const char *directory, const char *name);
 
-/* Whether a command of that name is Node: node, nodejs, and with a version: node20. */
-bool node_is_name(const char *name);
-
 #endif

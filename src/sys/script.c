@@ -40,38 +40,56 @@ base_name(const char *path)
 	return slash ? slash + 1 : path;
 }
 
-/* env's own options and the variables that it sets. */
-static char *
-skip_env(char **rest)
+/* The next word of *at, which is cut off behind it; false: there is none. */
+static bool
+next_word(char **at, char **ret)
 {
-	char *word = strtok_r(NULL, " \t", rest);
+	*at += strspn(*at, " \t");
+	*ret = *at;
+	*at += strcspn(*at, " \t");
+	if (*at == *ret)
+		return false;
+	if (**at != '\0')
+		*(*at)++ = '\0';
+	return true;
+}
 
-	while (word && (word[0] == '-' || strchr(word, '=')))
-		word = strtok_r(NULL, " \t", rest);
-	return word;
+/* What env starts: *word becomes the first word that is no option and sets no variable. */
+static bool
+skip_env(char **at, char **word)
+{
+	static const char split[] = "--split-string=";
+
+	while (next_word(at, word)) {
+		char *s = *word[0] == '-' ? strchr(*word, 'S') : NULL;
+
+		if (strncmp(*word, split, strlen(split)) == 0)
+			*word += strlen(split);
+		else if (s && (*word)[1] != '-')
+			*word = s + 1; /* -S, -vS, and what is glued to it */
+		else if (strcmp(*word, "-u") == 0 || strcmp(*word, "-C") == 0)
+			(void)next_word(at, word), **word = '\0';
+		if (**word != '\0' && **word != '-' && !strchr(*word, '='))
+			return true;
+	}
+	return false;
 }
 
 int
 script_read(const char *path, struct script *ret)
 {
-	char line[SCRIPT_LINE_MAX], *rest = NULL, *word;
-	size_t len = 0;
+	char line[SCRIPT_LINE_MAX], *at = line + 2, *word;
 	int r = read_line(path, line);
 
 	if (r < 0)
 		return r;
-	if (strncmp(line, "#!", 2) != 0)
+	if (strncmp(line, "#!", 2) != 0 || !next_word(&at, &word))
 		return 0;
-	word = strtok_r(line + 2, " \t", &rest);
-	if (word && strcmp(base_name(word), "env") == 0)
-		word = skip_env(&rest);
-	if (!word)
+	if (strcmp(base_name(word), "env") == 0 && !skip_env(&at, &word))
 		return 0;
 	(void)snprintf(ret->interpreter, sizeof(ret->interpreter), "%s", word);
-	ret->options[0] = '\0';
-	while ((word = strtok_r(NULL, " \t", &rest)))
-		len += (size_t)snprintf(ret->options + len, sizeof(ret->options) - len, "%s%s",
-		    len > 0 ? " " : "", word);
+	at += strspn(at, " \t");
+	(void)snprintf(ret->options, sizeof(ret->options), "%s", at);
 	return 1;
 }
 
@@ -85,5 +103,5 @@ script_is_node(const char *name)
 		name += 4;
 	else
 		return false;
-	return name[strspn(name, "0123456789.")] == '\0';
+	return name[strspn(name, "0123456789.-")] == '\0';
 }

@@ -11,7 +11,7 @@
 struct script {
 	char interpreter[SCRIPT_LINE_MAX]; /* as it stands there; "#!/usr/bin/env [-S] [A=B] node" means
 					    * node */
-	char options[SCRIPT_LINE_MAX];	/* behind it, with one blank between; "" = none */
+	char options[SCRIPT_LINE_MAX];	/* what stands behind it; "" = nothing */
 };
 
 /* 1: path is a script that names one, *ret is filled. 0: it is no script, or names none. Negative errno:
