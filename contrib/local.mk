@@ -32,6 +32,8 @@ EXTRA_DIST += \
 	contrib/recipes/puma/brood.conf \
 	contrib/recipes/puma/config.ru \
 	contrib/recipes/puma/config/puma.rb \
+	contrib/recipes/server-starter/brood.conf \
+	contrib/recipes/server-starter/worker.c \
 	contrib/recipes/socketio/app.js \
 	contrib/recipes/socketio/brood.conf \
 	contrib/recipes/socketio/index.html \
@@ -49,6 +51,8 @@ EXTRA_DIST += \
 	contrib/recipes/ssr/pages/index.js \
 	contrib/recipes/ssr/pages/item.js \
 	contrib/recipes/ssr/pages/missing.js \
+	contrib/recipes/starlet/app.psgi \
+	contrib/recipes/starlet/brood.conf \
 	contrib/recipes/unicorn/brood.conf \
 	contrib/recipes/unicorn/config.ru \
 	contrib/recipes/uvicorn/app.py \

@@ -51,7 +51,8 @@ recipe_tests = \
 	tests/system/191-recipes-ruby.bats \
 	tests/system/192-recipe-php.bats \
 	tests/system/193-recipe-java.bats \
-	tests/system/194-recipe-go-http.bats
+	tests/system/194-recipe-go-http.bats \
+	tests/system/195-recipe-server-starter.bats
 if HAVE_BATS
 TESTS += $(system_tests)
 PLAIN_TESTS += $(recipe_tests)
