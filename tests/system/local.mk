@@ -33,10 +33,6 @@ system_tests = \
 	tests/system/161-node.bats \
 	tests/system/162-node-channel.bats \
 	tests/system/163-dialects.bats \
-	tests/system/200-recipe-express.bats \
-	tests/system/201-recipe-fastify.bats \
-	tests/system/202-recipe-socketio.bats \
-	tests/system/203-recipe-ssr.bats \
 	tests/system/170-bind.bats \
 	tests/system/cli_client.bats
 # Real Node workers of several versions.
@@ -52,7 +48,11 @@ recipe_tests = \
 	tests/system/192-recipe-php.bats \
 	tests/system/193-recipe-java.bats \
 	tests/system/194-recipe-go-http.bats \
-	tests/system/195-recipe-server-starter.bats
+	tests/system/195-recipe-server-starter.bats \
+	tests/system/200-recipe-express.bats \
+	tests/system/201-recipe-fastify.bats \
+	tests/system/202-recipe-socketio.bats \
+	tests/system/203-recipe-ssr.bats
 if HAVE_BATS
 TESTS += $(system_tests)
 PLAIN_TESTS += $(recipe_tests)
