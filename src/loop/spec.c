@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "base/str.h"
@@ -218,16 +219,23 @@ add_to_list(struct scratch *s, const struct launch *la, const char *name, const 
 	mem_free(old);
 }
 
-/* What drains keep-alive connections: a word of NODE_OPTIONS, in the quotes that Node takes. */
+/* What drains keep-alive connections: a word of NODE_OPTIONS, in the quotes that Node takes. Node does
+ * not start with one that it can't read. */
 static void
 add_preload(struct scratch *s, const struct launch *la)
 {
 	struct str path = {0}, word = {0};
+	const char *file;
 
 	if (la->take != TAKE_NODE || !la->app->node_preload)
 		return;
+	file = launch_libexec("node-preload.cjs", &path);
+	if (!str_failed(&path) && access(file, R_OK) != 0) {
+		str_free(&path);
+		return;
+	}
 	str_add(&word, "--require=\"");
-	for (const char *c = launch_libexec("node-preload.cjs", &path); *c; c++) {
+	for (const char *c = file; *c; c++) {
 		if (*c == '"' || *c == '\\')
 			str_add_char(&word, '\\');
 		str_add_char(&word, *c);

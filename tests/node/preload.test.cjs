@@ -13,7 +13,7 @@ const http = require('http');
 const net = require('net');
 
 const MAJOR = parseInt(process.versions.node, 10);
-const PATIENCE_MS = 60000;
+const PATIENCE_MS = 120000;
 
 /* -- The apps: what runs in the worker. */
 
