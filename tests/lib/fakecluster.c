@@ -23,7 +23,13 @@ listeners(void *arg, const char *app, struct listener_info *ret, size_t max)
 	(void)arg;
 	(void)app;
 	if (max > 0)
-		*ret = (struct listener_info){"tcp:127.0.0.1:8080", "8080", 1, 8080, "shared"};
+		*ret = (struct listener_info){
+		    .key = "tcp:127.0.0.1:8080",
+		    .name = "8080",
+		    .sockets = 1,
+		    .port = 8080,
+		    .shape = "shared",
+		};
 	return 1;
 }
 
