@@ -4,12 +4,11 @@ load ../lib/common
 load ../lib/recipe_node
 
 setup_file() {
-	[ -n "${BROOD_SANITIZED:-}" ] || node_packages express --omit=dev
+	node_packages express --omit=dev
 }
 
 setup() {
 	common_setup
-	plain_build_only
 	need node
 	need_packages express
 }

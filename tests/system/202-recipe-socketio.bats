@@ -5,12 +5,11 @@ load ../lib/common
 load ../lib/recipe_node
 
 setup_file() {
-	[ -n "${BROOD_SANITIZED:-}" ] || node_packages socketio
+	node_packages socketio
 }
 
 setup() {
 	common_setup
-	plain_build_only
 	need node
 	need_packages socketio
 	SOURCES=64
