@@ -21,7 +21,9 @@
 #include "loop/guard.h"
 #include "loop/listeners.h"
 #include "loop/loop.h"
+#include "loop/node.h"
 #include "loop/prepared.h"
+#include "loop/procs.h"
 #include "loop/steer.h"
 #include "loop/tell.h"
 #include "sys/queue.h"
@@ -61,6 +63,23 @@ tell(struct loop *l, enum log_level level, const char *event, const struct log_w
 	va_end(ap);
 	(void)snprintf(who_was_told, sizeof(who_was_told), "%s.%d pid %d", who->app, who->slot,
 	    (int)who->pid);
+}
+
+/* No worker here is one of Node's. */
+struct proc *
+procs_find(struct loop *l, worker_id worker)
+{
+	(void)l;
+	(void)worker;
+	return NULL;
+}
+
+bool
+node_serves(const struct node *n, const struct listener *listener)
+{
+	(void)n;
+	(void)listener;
+	return false;
 }
 
 static void
