@@ -212,6 +212,7 @@ complete -c brood -n '__fish_seen_subcommand_from import' -l run-dir -x -a '(__f
 complete -c brood -n '__fish_seen_subcommand_from import' -l json -d 'print JSON for programs'
 complete -c brood -n '__fish_seen_subcommand_from import' -l color -x -a 'auto always never' -d 'auto, always or never'
 complete -c brood -n '__fish_seen_subcommand_from import' -l help -s h -d 'print help and exit'
+complete -c brood -n '__fish_seen_subcommand_from import' -l timeout -x -d 'wait no longer than that (30s, 5m); exit 124'
 complete -c brood -n '__fish_seen_subcommand_from import' -l output -s o -r -F -d 'write there, not to standard output'
 complete -c brood -n '__fish_seen_subcommand_from import' -l force -d 'replace a file that is there'
 complete -c brood -n '__fish_seen_subcommand_from import' -l env -x -d 'of PM2: take the variables of env_NAME, too'

@@ -22,6 +22,8 @@
 #include "cli/commands.h"
 #include "cli/import_node.h"
 
+#define NODE_MS 10000 /* that node may take, without --timeout */
+
 enum format { FORMAT_PM2, FORMAT_PROCFILE, FORMAT_SUPERVISORD, FORMAT_MAX };
 
 static const char *const formats[FORMAT_MAX] = {
@@ -195,7 +197,7 @@ read_pm2(struct job *j, json_t **ret)
 
 	if (code == CLI_OK && (yaml || ends_in(j->file, ".js") || ends_in(j->file, ".cjs") ||
 	                          ends_in(j->file, ".mjs"))) {
-		if (import_ask_node(j->path, yaml, ret, &f) < 0)
+		if (import_ask_node(j->path, yaml, cli_deadline_us(j->cli, NODE_MS), ret, &f) < 0)
 			code = cli_fail_with(j->cli, &f);
 		failure_done(&f);
 	} else if (code == CLI_OK) {

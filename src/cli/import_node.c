@@ -20,7 +20,6 @@
 #include "cli/interrupt.h"
 #include "cli/verb.h"
 
-#define DEADLINE_MS   10000
 #define COMPLAINT_MAX 2000
 #define RESULT_FD     3
 #define EXIT_NO_YAML  3
@@ -71,6 +70,7 @@ struct ask {
 	int result_fd, err_fd;
 	struct str complaint;
 	const char *stopped; /* why it was */
+	int code; /* exit code for that, 0: CLI_FAILED */
 };
 
 /* In the child, between fork and exec. result and err are above 3. */
@@ -145,16 +145,15 @@ read_some(int fd, struct str *to, size_t most)
 
 /* Until the result has ended, which is when node has. */
 static void
-listen_to(struct ask *a, struct str *result)
+listen_to(struct ask *a, uint64_t end, struct str *result)
 {
-	uint64_t end = clock_now_us() + DEADLINE_MS * 1000ULL;
-
 	while (a->result_fd >= 0 && !a->stopped) {
 		struct pollfd fds[] = {{a->result_fd, POLLIN, 0}, {a->err_fd, POLLIN, 0}};
 		uint64_t now = clock_now_us();
 
 		if (now >= end) {
-			a->stopped = "it took longer than 10 seconds";
+			a->stopped = "its time is up; --timeout gives it more";
+			a->code = CLI_TIMEOUT;
 			break;
 		}
 		if (interrupt_pending()) {
@@ -197,7 +196,7 @@ static int
 explain(const struct ask *a, const char *path, bool yaml, int code, struct failure *f)
 {
 	if (a->stopped)
-		return failure_set(f, CLI_FAILED, "%s: %s", path, a->stopped);
+		return failure_set(f, a->code ? a->code : CLI_FAILED, "%s: %s", path, a->stopped);
 	if (code == EXIT_NO_NODE)
 		return failure_set(f, CLI_FAILED,
 		    "%s: node is needed to read this file, and is not in PATH; where it is, make "
@@ -218,7 +217,7 @@ explain(const struct ask *a, const char *path, bool yaml, int code, struct failu
 }
 
 int
-import_ask_node(const char *path, bool yaml, json_t **ret, struct failure *f)
+import_ask_node(const char *path, bool yaml, uint64_t deadline_us, json_t **ret, struct failure *f)
 {
 	struct ask a = {.result_fd = -1, .err_fd = -1};
 	struct str result = {0};
@@ -228,7 +227,7 @@ import_ask_node(const char *path, bool yaml, json_t **ret, struct failure *f)
 	if (r < 0)
 		r = failure_set(f, CLI_SYSTEM, "cannot start node: %s", strerror(-r));
 	else {
-		listen_to(&a, &result);
+		listen_to(&a, deadline_us, &result);
 		code = finish(&a);
 		*ret = a.stopped || code != 0
 		           ? NULL

@@ -6,11 +6,13 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "cli/client.h"
 
 /* Has node evaluate the file (absolute path): a module, or with yaml a text that its package
- * js-yaml reads. 0: *ret is a new reference. -1 with f. */
-int import_ask_node(const char *path, bool yaml, json_t **ret, struct failure *f);
+ * js-yaml reads; at the deadline it is killed. 0: *ret is a new reference. -1 with f. */
+int import_ask_node(
+    const char *path, bool yaml, uint64_t deadline_us, json_t **ret, struct failure *f);
 
 #endif

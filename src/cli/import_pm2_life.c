@@ -270,7 +270,7 @@ add_increment(struct pm2 *p)
 		draft_note(&p->im->draft, &at,
 		    "let the program add BROOD_SLOT to it, or have one address for all workers",
 		    "%.60s is the same for all workers: %lld; brood.conf cannot add a slot to a "
-		    "number that does not end in 0, or for more than ten workers",
+		    "number that does not end in 0, nor for more than ten workers or auto",
 		    name, base);
 		return;
 	}

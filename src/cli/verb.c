@@ -44,7 +44,8 @@ static const struct verb verbs[] = {
     {"run", NULL, "[--] [COMMAND [ARG...]]", "run a program in the foreground, many times",
         "Keeps N workers of COMMAND behind one address until Ctrl-C. Without COMMAND it is\n"
         "brood-hello, without -l the address is 127.0.0.1:8080, or whatever a program of Node's\n"
-        "listens on. With -c FILE it runs what the file describes. Workers get the environment and directory of the caller.",
+        "listens on. With -c FILE it runs what the file describes. Workers get the environment and "
+        "directory of the caller.",
         cmd_run, NEED_NOTHING, TARGET_COMMAND, PROGRAM, 0, ANY_NUMBER, false},
     {"start", NULL, "[APP | -- [COMMAND [ARG...]]]",
         "run a program in the background, or wake an app",
@@ -119,8 +120,8 @@ static const struct verb verbs[] = {
         "pm2 FILE: an ecosystem file (JSON; JavaScript and YAML by asking node). Procfile [FILE]:\n"
         "./Procfile unless given. supervisord FILE: its configuration. What has no counterpart is\n"
         "said on standard error, and in comments, with what to do instead.",
-        cmd_import, NEED_NOTHING, TARGET_IMPORT, WITH(OUTPUT) | WITH(FORCE) | WITH(ENV), 1, 2,
-        false},
+        cmd_import, NEED_NOTHING, TARGET_IMPORT,
+        WITH(OUTPUT) | WITH(FORCE) | WITH(ENV) | WITH(TIMEOUT), 1, 2, false},
     {"ping", NULL, "", "ask whether the master answers", NULL, cmd_ping, NEED_MASTER, TARGET_NONE,
         WITH(TIMEOUT), 0, 0, false},
     {"version", NULL, "", "versions of brood and of the running master", NULL, cmd_version,

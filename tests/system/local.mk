@@ -34,6 +34,7 @@ system_tests = \
 	tests/system/162-node-channel.bats \
 	tests/system/163-dialects.bats \
 	tests/system/170-bind.bats \
+	tests/system/180-import.bats \
 	tests/system/cli_client.bats
 # Real Node workers of several versions.
 PLAIN_TESTS += tests/node/conformance.tap
@@ -59,6 +60,7 @@ PLAIN_TESTS += $(recipe_tests)
 endif
 EXTRA_DIST += $(system_tests) $(recipe_tests)
 EXTRA_DIST += tests/lib/state.bash \
+	tests/system/import \
 	tests/node/app.mjs \
 	tests/node/preload.test.cjs \
 	tests/system/programs/binds.py \
