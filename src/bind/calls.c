@@ -190,6 +190,25 @@ leave_aside(const struct bind_listener *l, int fd, const struct bind_address *as
 	return 0;
 }
 
+/* Datagrams only: fd gets a place beside the listener, to be connected to one peer. For a moment the
+ * listener allows it; not for longer, as that would go for anybody. */
+static int
+bind_beside(const struct bind_listener *l, int fd, const struct sockaddr *sa, socklen_t len)
+{
+	struct sockaddr_storage name;
+	int yes = 1, no = 0, r;
+
+	if (len > sizeof(name))
+		return -EINVAL;
+	memset(&name, 0, sizeof(name));
+	memcpy(&name, sa, len);
+	sockaddr_set_port(&name, l->at.port);
+	(void)real()->setsockopt(l->fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
+	r = real()->bind(fd, (struct sockaddr *)&name, len) != 0 ? -errno : 0;
+	(void)real()->setsockopt(l->fd, SOL_SOCKET, SO_REUSEADDR, &no, sizeof(no));
+	return r;
+}
+
 /* 0, a negative errno, or 1: libc shall do it. */
 static int
 take_listener(struct bind_listener *l, int fd, const struct bind_address *asked,
@@ -211,10 +230,12 @@ take_listener(struct bind_listener *l, int fd, const struct bind_address *asked,
 	if (hold_aside_overlaps(asked, fd) && !again)
 		return -EADDRINUSE;
 	if (hold_is_held(l, fd)) {
-		if (bind_overlap(&l->asked, asked) && !again)
-			return -EADDRINUSE;
 		if (!bind_overlap(&l->asked, asked))
 			return leave_aside(l, fd, asked, sa, len);
+		if (l->at.kind == BIND_UDP && !again && option(fd, SOL_SOCKET, SO_REUSEADDR) > 0)
+			return bind_beside(l, fd, sa, len);
+		if (!again)
+			return -EADDRINUSE;
 	}
 	swap_options(fd, l->fd);
 	r = swap_socket(fd, l->fd, (unsigned)(l - shim.l + 1) | HINT_MIND(mind));
@@ -313,6 +334,27 @@ shim_socket(int domain, int type, int protocol)
 	return fd;
 }
 
+/* A datagram socket that is connected hears of one peer only: the slot's would be deaf for all who
+ * share it. The program gets one of its own in its place, with the same name. */
+static void
+leave_shared(const struct bind_listener *l, int fd)
+{
+	int flags = real()->fcntl(fd, F_GETFL), yes = 1;
+	int own = real()->socket(option(fd, SOL_SOCKET, SO_DOMAIN), SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct sockaddr_storage name;
+	socklen_t len = sizeof(name);
+
+	if (own < 0)
+		return;
+	(void)real()->setsockopt(own, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
+	if (real()->getsockname(fd, (struct sockaddr *)&name, &len) == 0)
+		(void)bind_beside(l, own, (struct sockaddr *)&name, len);
+	swap_options(fd, own);
+	(void)real()->fcntl(own, F_SETFL, flags);
+	(void)swap_socket(fd, own, HINT_MIND(hold_mind(fd)) | HINT_ACCEPTED);
+	(void)real()->close(own);
+}
+
 /* Programs look whether somebody serves at their path before they remove it and bind. It is the
  * master who does, for them, so nobody serves there until one of this worker has bound it. */
 int
@@ -322,6 +364,13 @@ shim_connect(int fd, const struct sockaddr *sa, socklen_t len)
 	struct bind_listener *l;
 	int saved = errno;
 
+	l = hold_hinted(fd) ? hold_listener(fd) : NULL;
+	if (l && l->at.kind == BIND_UDP && sa && sa->sa_family != AF_UNSPEC) {
+		lock();
+		leave_shared(l, fd);
+		unlock();
+		errno = saved;
+	}
 	if (shim.has_unix && sa && len > sizeof(sa->sa_family) && sa->sa_family == AF_UNIX &&
 	    sockaddr_to_address(sa, len, BIND_UNIX, false, &asked)) {
 		l = files_listener(AT_FDCWD, asked.path);

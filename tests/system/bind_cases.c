@@ -1086,6 +1086,41 @@ datagrams(void)
 	CHECK(recv(fd, buf, sizeof(buf), 0) == -1 && errno == EAGAIN);
 }
 
+/* As DTLS does it: a socket for each peer, connected, beside the one for all. */
+static void
+connected_datagrams(void)
+{
+	int all = open_socket("0.0.0.0", SOCK_DGRAM), one = open_socket("0.0.0.0", SOCK_DGRAM);
+	int theirs[2] = {
+	    open_socket("127.0.0.1", SOCK_DGRAM), open_socket("127.0.0.1", SOCK_DGRAM)};
+	union name to, peers[2], n;
+	socklen_t len = name_of("127.0.0.1", port[0], &to);
+	char buf[8];
+
+	CHECK(bind_to(all, "0.0.0.0", port[0]) == 0);
+	for (size_t i = 0; i < 2; i++) {
+		CHECK(bind_to(theirs[i], "127.0.0.1", 0) == 0);
+		peers[i] = own_name(theirs[i]);
+	}
+	CHECK(bind_to(one, "0.0.0.0", port[0]) == -1 && errno == EADDRINUSE);
+	set_option(one, SOL_SOCKET, SO_REUSEADDR, 1);
+	CHECK(bind_to(one, "0.0.0.0", port[0]) == 0);
+	CHECK(connect(one, &peers[0].sa, sizeof(peers[0].in)) == 0);
+	CHECK(sendto(theirs[0], "a", 1, 0, &to.sa, len) == 1);
+	CHECK(recv(one, buf, sizeof(buf), 0) == 1 && buf[0] == 'a');
+	CHECK(sendto(theirs[1], "b", 1, 0, &to.sa, len) == 1);
+	CHECK(recv(all, buf, sizeof(buf), 0) == 1 && buf[0] == 'b');
+	CHECK(number_option(hidden(0), SOL_SOCKET, SO_REUSEADDR) == 0);
+	/* the only one it has */
+	CHECK(
+	    connect(all, &peers[1].sa, sizeof(peers[1].in)) == 0 && inode(all) != inode(hidden(0)));
+	CHECK(getpeername(hidden(0), &n.sa, &(socklen_t){sizeof(n)}) == -1 && errno == ENOTCONN);
+	CHECK(send(all, "c", 1, 0) == 1 && recv(theirs[1], buf, sizeof(buf), 0) == 1);
+	CHECK(sendto(theirs[1], "d", 1, 0, &to.sa, len) == 1);
+	CHECK(recvfrom(all, buf, sizeof(buf), 0, &n.sa, &(socklen_t){sizeof(n)}) == 1);
+	CHECK(buf[0] == 'd' && n.sa.sa_family == AF_INET);
+}
+
 /* --- cases: programs that have nothing to do with it ---------------------------------------- */
 
 static void
@@ -1199,6 +1234,7 @@ static const struct test {
     CASE(unix_other_names, "unix"),
     CASE(unix_shut_down, "unix"),
     CASE(datagrams, "udp:*"),
+    CASE(connected_datagrams, "udp:*"),
     SILENT(only_a_client, "*"),
     SILENT(without_the_variable, "*"),
     SILENT(without_the_variable_2, NULL),
