@@ -61,6 +61,11 @@ void cli_print_app(const struct cli *cli, const json_t *app);
 
 /* Four cells of a slot of a status result: tier, queue, taken over, stalls. */
 void cli_add_ways(struct table *tb, const json_t *slot);
+/* Whether the worker knows itself by another number: it took the slot over as a spare. Its output is
+ * labelled by that number, so people need to see both: "2 (as 5)". */
+bool cli_has_other_number(const json_t *slot, const json_t *worker);
+void cli_add_slot_number(
+    struct table *tb, const json_t *slot, const json_t *worker, const char *mark);
 
 /* "brood: text" on stderr, escaped; returns code, so that "return cli_fail(...)" reads well.
  * With --json also {"error":...} on stdout. */

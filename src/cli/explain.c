@@ -51,6 +51,11 @@ print_state(const struct cli *cli, const char *app, const json_t *slot)
 	if (json_is_object(worker) && number_of(worker, "pid") > 0)
 		printf(", pid %lld of generation %lld", (long long)number_of(worker, "pid"),
 		    (long long)number_of(worker, "generation"));
+	if (cli_has_other_number(slot, worker)) {
+		printf(", once a spare: it knows itself as ");
+		term_put(stdout, app);
+		printf(".%lld", (long long)number_of(worker, "number"));
+	}
 	if (restarts > 0)
 		printf(", after %lld restart%s", (long long)restarts, restarts == 1 ? "" : "s");
 	if (number_of(slot, "stalls") > 0)
@@ -149,6 +154,8 @@ print_next(const struct cli *cli, const char *app, const json_t *slot)
 		    buf);
 	else if (strcmp(state, "starting") == 0)
 		printf("  Its worker is expected to become ready.\n");
+	else if (strcmp(state, "parked") == 0)
+		printf("  It takes the place of the next worker that dies.\n");
 	else if (json_is_object(json_object_get(slot, "next")))
 		printf("  Pid %lld of generation %lld is to take over when it is ready.\n",
 		    (long long)number_of(json_object_get(slot, "next"), "pid"),
@@ -224,8 +231,9 @@ print_why(const struct cli *cli, const json_t *why)
 
 	json_array_foreach(slots, i, slot)
 	{
+		const char *state = text_of(slot, "state");
 		bool serves =
-		    strcmp(text_of(slot, "state"), "serving") == 0 &&
+		    (strcmp(state, "serving") == 0 || strcmp(state, "parked") == 0) &&
 		    strcmp(text_of(json_object_get(slot, "worker"), "state"), "stalled") != 0;
 		if (json_array_size(slots) == 1 || !serves || has_death(slot)) {
 			if (i > 0)
@@ -352,7 +360,32 @@ print_listeners(const struct cli *cli, const json_t *list)
 }
 
 static void
-print_workers(const struct cli *cli, const json_t *slots)
+add_place(struct table *tb, const json_t *slot, const char *mark)
+{
+	const json_t *w = json_object_get(slot, "worker");
+	bool has = json_is_object(w);
+	const char *state = text_of(slot, "state");
+	char buf[32];
+
+	table_add_row(tb);
+	cli_add_slot_number(tb, slot, w, mark);
+	table_add_number(tb, has, number_of(w, "pid"));
+	table_add_tinted(tb, term_state_tint(state), state);
+	table_add_number(tb, has, number_of(w, "generation"));
+	table_add(tb, has ? age_text(number_of(w, "uptime_ms"), buf) : "");
+	table_addf(tb, "%lld", (long long)number_of(slot, "restarts"));
+	if (has)
+		table_addf(tb, "%lld/%lld", (long long)number_of(w, "messages_in"),
+		    (long long)number_of(w, "messages_out"));
+	else
+		table_add(tb, "");
+	table_add_number(tb, has, number_of(w, "log_lines"));
+	table_add(
+	    tb, has && *text_of(w, "status") ? text_of(w, "status") : text_of(slot, "reason"));
+}
+
+static void
+print_workers(const struct cli *cli, const json_t *app)
 {
 	static const struct column columns[] = {{"  SLOT", true, false}, {"PID", true, false},
 	    {"STATE", false, false}, {"GEN", true, false}, {"UPTIME", true, false},
@@ -361,30 +394,15 @@ print_workers(const struct cli *cli, const json_t *slots)
 	struct table *tb = table_new(&cli->term, columns, sizeof(columns) / sizeof(columns[0]));
 	size_t i;
 	const json_t *slot;
-	char buf[32];
 
 	heading(cli, "Slots");
-	json_array_foreach(slots, i, slot)
+	json_array_foreach(json_object_get(app, "slots"), i, slot)
 	{
-		const json_t *w = json_object_get(slot, "worker");
-		bool has = json_is_object(w);
-		const char *state = text_of(slot, "state");
-
-		table_add_row(tb);
-		table_addf(tb, "  %lld", (long long)number_of(slot, "slot"));
-		table_add_number(tb, has, number_of(w, "pid"));
-		table_add_tinted(tb, term_state_tint(state), state);
-		table_add_number(tb, has, number_of(w, "generation"));
-		table_add(tb, has ? age_text(number_of(w, "uptime_ms"), buf) : "");
-		table_addf(tb, "%lld", (long long)number_of(slot, "restarts"));
-		if (has)
-			table_addf(tb, "%lld/%lld", (long long)number_of(w, "messages_in"),
-			    (long long)number_of(w, "messages_out"));
-		else
-			table_add(tb, "");
-		table_add_number(tb, has, number_of(w, "log_lines"));
-		table_add(tb,
-		    has && *text_of(w, "status") ? text_of(w, "status") : text_of(slot, "reason"));
+		add_place(tb, slot, "  ");
+	}
+	json_array_foreach(json_object_get(app, "spares"), i, slot)
+	{
+		add_place(tb, slot, "  spare ");
 	}
 	table_print(tb);
 }
@@ -447,7 +465,7 @@ print_description(const struct cli *cli, const json_t *app)
 	    (long long)number_of(app, "workers"), (long long)number_of(app, "generation"),
 	    (long long)number_of(app, "starts"), (long long)number_of(app, "deaths"));
 	print_listeners(cli, json_object_get(app, "listeners"));
-	print_workers(cli, json_object_get(app, "slots"));
+	print_workers(cli, app);
 	print_ways(cli, json_object_get(app, "slots"));
 	if (json_object_size(json_object_get(app, "config")) > 0)
 		heading(cli, "Configuration");

@@ -140,6 +140,28 @@ cli_add_ways(struct table *tb, const json_t *slot)
 	table_addf(tb, "%lld", (long long)number_of(slot, "stalls"));
 }
 
+bool
+cli_has_other_number(const json_t *slot, const json_t *worker)
+{
+	const json_t *number = json_object_get(worker, "number");
+
+	return json_is_integer(number) && json_integer_value(number) != number_of(slot, "slot");
+}
+
+void
+cli_add_slot_number(struct table *tb, const json_t *slot, const json_t *worker, const char *mark)
+{
+	long long at = number_of(slot, "slot");
+
+	if (strstr(mark, "spare") && json_is_object(worker))
+		table_addf(tb, "%s%lld", mark, (long long)number_of(worker, "number"));
+	else if (cli_has_other_number(slot, worker))
+		table_addf(
+		    tb, "%s%lld (as %lld)", mark, at, (long long)number_of(worker, "number"));
+	else
+		table_addf(tb, "%s%lld", mark, at);
+}
+
 static void
 add_worker(struct table *tb, bool ways, const char *app, const json_t *slot, const json_t *worker,
     const char *state, const char *mark)
@@ -149,7 +171,7 @@ add_worker(struct table *tb, bool ways, const char *app, const json_t *slot, con
 
 	table_add_row(tb);
 	table_add(tb, app);
-	table_addf(tb, "%s%lld", mark, (long long)number_of(slot, "slot"));
+	cli_add_slot_number(tb, slot, worker, mark);
 	table_add_number(tb, has && number_of(worker, "pid") > 0, number_of(worker, "pid"));
 	table_add_tinted(tb, term_state_tint(state), state);
 	table_add_number(tb, has, number_of(worker, "generation"));
@@ -162,7 +184,7 @@ add_worker(struct table *tb, bool ways, const char *app, const json_t *slot, con
 	for (size_t i = 0; ways && *mark && i < LEN(columns_ways); i++)
 		table_add(tb, "");
 	if (*mark)
-		table_add(tb, text_of(worker, "reason"));
+		table_add(tb, text_of(has ? worker : slot, "reason"));
 	else
 		add_note(tb, slot, worker);
 }
@@ -188,6 +210,20 @@ add_slot(struct table *tb, bool ways, const char *app, const json_t *slot)
 	json_array_foreach(json_object_get(slot, "leaving"), i, leaving)
 	{
 		add_worker(tb, ways, app, slot, leaving, text_of(leaving, "state"), "-");
+	}
+}
+
+static void
+add_spare(struct table *tb, bool ways, const char *app, const json_t *spare)
+{
+	const json_t *worker = json_object_get(spare, "worker"), *leaving;
+	size_t i;
+
+	if (strcmp(text_of(spare, "state"), "resting") != 0)
+		add_worker(tb, ways, app, spare, worker, text_of(spare, "state"), "spare ");
+	json_array_foreach(json_object_get(spare, "leaving"), i, leaving)
+	{
+		add_worker(tb, ways, app, spare, leaving, text_of(leaving, "state"), "-spare ");
 	}
 }
 
@@ -277,6 +313,10 @@ print_status(const struct cli *cli, const json_t *status)
 		{
 			add_slot(tb, ways, text_of(app, "name"), slot);
 			any = true;
+		}
+		json_array_foreach(json_object_get(app, "spares"), k, slot)
+		{
+			add_spare(tb, ways, text_of(app, "name"), slot);
 		}
 	}
 	if (any)

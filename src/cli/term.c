@@ -128,6 +128,7 @@ term_state_tint(const char *state)
 	} meanings[] = {
 	    {"ready", TINT_GOOD},
 	    {"serving", TINT_GOOD},
+	    {"parked", TINT_GOOD},
 	    {"running", TINT_GOOD},
 	    {"ok", TINT_GOOD},
 	    {"limited", TINT_WARN},

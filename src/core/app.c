@@ -107,18 +107,40 @@ app_count_leaving(const struct app *a)
 	return n;
 }
 
-struct worker *
-app_find_worker(const struct app *a, unsigned n)
+static bool
+is_at(const struct slot *s, unsigned n)
+{
+	return s->current && s->current->number == n;
+}
+
+const struct slot *
+app_find_place(const struct app *a, unsigned n)
 {
 	if (n < a->slots_len)
-		return a->slots[n]->current;
-	for (unsigned i = 0; i < a->spares_len; i++)
-		if (a->spares[i]->current && a->spares[i]->current->number == n)
-			return a->spares[i]->current;
+		return a->slots[n];
 	for (unsigned i = 0; i < a->slots_len; i++)
-		if (a->slots[i]->current && a->slots[i]->current->number == n)
-			return a->slots[i]->current;
+		if (is_at(a->slots[i], n))
+			return a->slots[i];
+	for (unsigned i = 0; i < a->spares_len; i++)
+		if (is_at(a->spares[i], n))
+			return a->spares[i];
+	for (unsigned i = 0; i < a->spares_len; i++)
+		if (a->spares[i]->generation && a->spares[i]->index == n)
+			return a->spares[i];
 	return NULL;
+}
+
+const struct worker *
+app_find_number(const struct app *a, unsigned n)
+{
+	const struct worker *w = n < a->slots_len ? a->slots[n]->current : NULL;
+
+	if (w && w->number == n)
+		return w; /* as a rule */
+	for (unsigned i = 0; i < a->slots_len; i++)
+		if (is_at(a->slots[i], n))
+			return a->slots[i]->current;
+	return w;
 }
 
 void

@@ -247,8 +247,11 @@ unsigned app_count_alive(const struct app *a); /* processes of all generations *
 unsigned app_count_leaving(const struct app *a);
 struct app *core_find_app(const struct core *c, const char *name);
 struct worker *core_find_worker(const struct core *c, worker_id id);
-/* Whom people mean by APP.N: the worker of slot N; beyond the slots, the one of that number. */
-struct worker *app_find_worker(const struct app *a, unsigned n);
+/* What people mean by APP.N: slot N; beyond the slots, where the worker is that knows itself by N: the
+ * slot that it took, or a spare's place. NULL: there is none. */
+const struct slot *app_find_place(const struct app *a, unsigned n);
+/* Whom workers mean: the one that knows itself by n; if nobody does, that of slot n. */
+const struct worker *app_find_number(const struct app *a, unsigned n);
 /* Next deadline of a slot or its worker for people, 0 = none. */
 uint64_t slot_next_deadline(const struct slot *s);
 

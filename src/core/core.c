@@ -228,7 +228,8 @@ on_app_op(struct core *c, const struct event *ev, struct app *a, enum op_kind ki
 static void
 on_kill(struct core *c, const struct event *ev, struct app *a)
 {
-	struct worker *w = app_find_worker(a, ev->kill.slot);
+	const struct slot *s = app_find_place(a, ev->kill.slot);
+	struct worker *w = s ? s->current : NULL;
 	struct action *act;
 	char name[16];
 

@@ -41,8 +41,8 @@ slot_has_process(const struct slot *s)
 static bool
 refuse_slot(struct call *call, const struct slot *s)
 {
-	return call_refuse(call, RPC_FAILED, "%s.%u has no process: it is in state %s%s%s",
-	    call->app->name, s->index, slot_state_to_string(s->state),
+	return call_refuse(call, RPC_FAILED, "%s.%d has no process: it is in state %s%s%s",
+	    call->app->name, call->plan->slot, slot_state_to_string(s->state),
 	    s->reason[0] != '\0' ? ": " : "", s->reason);
 }
 
@@ -221,6 +221,11 @@ plan_away(struct call *call, enum event_kind kind)
 	if (!call_take_living_app(call, true) || !call_take_slot(call, false) ||
 	    !call_take_bool(call, "wait", true, &call->plan->wait))
 		return;
+	if (call->plan->slot >= (int)call->app->slots_len) {
+		call_refuse(call, RPC_FAILED, "%s.%d is no slot, but the number of a spare",
+		    call->app->name, call->plan->slot);
+		return;
+	}
 	plan_event(call, kind);
 	call->plan->event.drain.slot = call->plan->slot;
 }
@@ -264,7 +269,7 @@ plan_kill(struct call *call)
 	if (!call_take_app(call, true) || !call_take_slot(call, true) ||
 	    !call_take_signal(call, "TERM", &signal))
 		return;
-	s = call->app->slots[call->plan->slot];
+	s = app_find_place(call->app, (unsigned)call->plan->slot);
 	if (!slot_has_process(s)) {
 		refuse_slot(call, s);
 		return;
@@ -307,7 +312,7 @@ plan_env(struct call *call)
 
 	if (!call_take_app(call, true) || !call_take_slot(call, true))
 		return;
-	s = call->app->slots[call->plan->slot];
+	s = app_find_place(call->app, (unsigned)call->plan->slot);
 	if (s->current == NULL || s->current->pid <= 0)
 		refuse_slot(call, s);
 	else

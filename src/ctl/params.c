@@ -163,7 +163,8 @@ call_take_living_app(struct call *call, bool required)
 	return true;
 }
 
-/* The parameter slot of call->app; -1 when it is left out. */
+/* The parameter slot of call->app, or the number of a worker that has one beyond the slots; -1 when it
+ * is left out. */
 bool
 call_take_slot(struct call *call, bool required)
 {
@@ -180,7 +181,8 @@ call_take_slot(struct call *call, bool required)
 		return call_refuse(call, RPC_INVALID_PARAMS, "slot: must be a whole number");
 	if (a->slots_len == 0)
 		return call_refuse(call, RPC_FAILED, "%s: has no workers", a->name);
-	if (json_integer_value(v) < 0 || json_integer_value(v) >= (json_int_t)a->slots_len)
+	if (json_integer_value(v) < 0 || json_integer_value(v) > CONF_WORKERS_MAX ||
+	    app_find_place(a, (unsigned)json_integer_value(v)) == NULL)
 		return call_refuse(call, RPC_FAILED, "no slot %lld in \"%s\": it has %s%u",
 		    (long long)json_integer_value(v), a->name,
 		    a->slots_len == 1 ? "only " : "0 to ", a->slots_len - 1);

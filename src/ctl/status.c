@@ -81,6 +81,7 @@ worker_json(const struct ctl_context *ctx, const struct worker *w, uint64_t now_
 		return json_null();
 	o = json_object();
 	json_put_count(o, "pid", w->pid > 0 ? (uint64_t)w->pid : 0);
+	json_put_count(o, "number", w->number);
 	json_put_count(o, "generation", w->generation != NULL ? w->generation->number : 0);
 	json_put_text(o, "state", worker_state_to_string(w->state));
 	json_put_text(o, "step", leave_step_to_string(w->step));
@@ -100,6 +101,14 @@ worker_json(const struct ctl_context *ctx, const struct worker *w, uint64_t now_
 	return o;
 }
 
+/* A place for a spare serves nobody: it is as far as its spare. */
+static const char *
+state_of(const struct slot *s)
+{
+	return s->spare && s->current != NULL ? worker_state_to_string(s->current->state)
+	                                      : slot_state_to_string(s->state);
+}
+
 /* What `status` and `why` tell of a slot alike. */
 static json_t *
 slot_head_json(const struct slot *s, uint64_t now_us)
@@ -108,7 +117,7 @@ slot_head_json(const struct slot *s, uint64_t now_us)
 	json_t *o = json_object();
 
 	json_put_count(o, "slot", s->index);
-	json_put_text(o, "state", slot_state_to_string(s->state));
+	json_put_text(o, "state", state_of(s));
 	json_put_text(o, "reason", s->reason);
 	json_put_count(o, "since_ms", age_ms(now_us, s->since_us));
 	json_put_count(o, "restarts", s->restarts);
@@ -140,20 +149,48 @@ put_queue(json_t *o, const struct ctl_context *ctx, const struct slot *s)
 	json_put_count(o, "taken_over", report_of(ctx, s->current)->stolen + q.rescued);
 }
 
+static void
+put_leaving(json_t *o, const struct ctl_context *ctx, const struct slot *s, uint64_t now_us)
+{
+	json_t *leaving = json_array();
+
+	for (const struct worker *w = s->leaving; w != NULL; w = w->next_leaving)
+		(void)json_array_append_new(leaving, worker_json(ctx, w, now_us));
+	json_put(o, "leaving", leaving);
+}
+
 static json_t *
 slot_json(const struct ctl_context *ctx, const struct slot *s, uint64_t now_us)
 {
-	json_t *o = slot_head_json(s, now_us), *leaving = json_array();
+	json_t *o = slot_head_json(s, now_us);
 
 	json_put(o, "tier", s->current != NULL ? json_string(tier_of(s->current)) : json_null());
 	json_put_count(o, "seat", s->seat);
 	put_queue(o, ctx, s);
 	json_put(o, "worker", worker_json(ctx, s->current, now_us));
 	json_put(o, "next", worker_json(ctx, s->next, now_us));
-	for (const struct worker *w = s->leaving; w != NULL; w = w->next_leaving)
-		(void)json_array_append_new(leaving, worker_json(ctx, w, now_us));
-	json_put(o, "leaving", leaving);
+	put_leaving(o, ctx, s, now_us);
 	return o;
+}
+
+/* Those that are there, that shall be, or that leave. */
+static json_t *
+spares_json(const struct ctl_context *ctx, const struct app *a, uint64_t now_us)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < a->spares_len; i++) {
+		const struct slot *s = a->spares[i];
+		json_t *o;
+
+		if (s->generation == NULL && s->leaving == NULL)
+			continue;
+		o = slot_head_json(s, now_us);
+		json_put(o, "worker", worker_json(ctx, s->current, now_us));
+		put_leaving(o, ctx, s, now_us);
+		(void)json_array_append_new(list, o);
+	}
+	return list;
 }
 
 /* The slots of an app that are wanted, counted by state. */
@@ -273,6 +310,7 @@ app_json(const struct ctl_context *ctx, const struct app *a, uint64_t now_us)
 	for (unsigned i = 0; i < a->slots_len; i++)
 		(void)json_array_append_new(slots, slot_json(ctx, a->slots[i], now_us));
 	json_put(o, "slots", slots);
+	json_put(o, "spares", spares_json(ctx, a, now_us));
 	return o;
 }
 
@@ -372,7 +410,8 @@ last_deaths_json(const struct ctl_context *ctx, const struct app *a)
 	json_t *list = json_array();
 	size_t n = 0;
 
-	for (unsigned i = 0; i < a->slots_len * JOURNAL_OBITUARIES; i++) {
+	/* Beyond the slots: of spares. */
+	for (unsigned i = 0; i < (a->slots_len + 2 * a->spares_len) * JOURNAL_OBITUARIES; i++) {
 		const struct obituary *o = journal_obituary(
 		    ctx->journal, a->name, i / JOURNAL_OBITUARIES, i % JOURNAL_OBITUARIES);
 
@@ -452,17 +491,27 @@ why_rank(const struct ctl_context *ctx, const struct slot *s)
 {
 	const struct obituary *o = journal_obituary(ctx->journal, s->app->name, s->index, 0);
 
-	if (s->state != SLOT_SERVING && s->state != SLOT_RESTING)
+	if (s->state != SLOT_SERVING && s->state != SLOT_RESTING && !s->spare)
 		return 0;
 	if (s->current != NULL && s->current->state == WORKER_STALLED)
 		return 0;
 	return o != NULL && !o->expected ? 1 : 2;
 }
 
+/* The slots, and behind them the spares' places that were ever used. */
+static const struct slot *
+nth_place(const struct app *a, unsigned i)
+{
+	const struct slot *s = i < a->slots_len ? a->slots[i] : a->spares[i - a->slots_len];
+
+	return !s->spare || s->history_at > 0 ? s : NULL;
+}
+
 json_t *
 ctl_why_json(const struct ctl_context *ctx, const char *app, int slot)
 {
 	const struct app *a = core_find_app(ctx->core, app);
+	const struct slot *only = a != NULL && slot >= 0 ? app_find_place(a, (unsigned)slot) : NULL;
 	uint64_t now_us = now_us_for(ctx->core);
 	json_t *o, *slots;
 	unsigned shown = 0, wanted = 0;
@@ -472,15 +521,16 @@ ctl_why_json(const struct ctl_context *ctx, const char *app, int slot)
 	o = json_object();
 	slots = json_array();
 	for (unsigned rank = 0; rank <= 2; rank++) {
-		for (unsigned i = 0; i < a->slots_len; i++) {
-			if ((slot >= 0 && (unsigned)slot != i) ||
-			    why_rank(ctx, a->slots[i]) != rank)
+		for (unsigned i = 0; i < a->slots_len + a->spares_len; i++) {
+			const struct slot *s = nth_place(a, i);
+
+			if (s == NULL || (slot >= 0 && s != only) || why_rank(ctx, s) != rank)
 				continue;
 			wanted++;
 			if (shown == WHY_SLOTS_MAX)
 				continue;
 			shown++;
-			(void)json_array_append_new(slots, slot_why_json(ctx, a->slots[i], now_us));
+			(void)json_array_append_new(slots, slot_why_json(ctx, s, now_us));
 		}
 	}
 	json_put_text(o, "app", a->name);

@@ -145,7 +145,8 @@ fake_cluster_start(struct fake_cluster *f)
 	for (size_t i = 0; i < f->apps; i++)
 		targets[i] = (struct core_target){.conf = &f->conf[i],
 		    .launch = &f->conf[i],
-		    .workers = f->conf[i].workers_n};
+		    .workers = f->conf[i].workers_n,
+		    .node = f->conf[i].spares > 0};
 	ev.configure.targets = targets;
 	ev.configure.len = f->apps;
 	fake_cluster_step(f, &ev);

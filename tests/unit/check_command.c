@@ -218,6 +218,34 @@ START_TEST(unknown_slots_name_what_there_is)
 }
 END_TEST
 
+START_TEST(spares_go_by_their_numbers)
+{
+	struct event asked = {.kind = EVENT_ASKED};
+
+	fake_cluster_done(&f);
+	fake_cluster_init(&f);
+	fake_cluster_add(&f, "web", 1);
+	f.conf[0].spares = 1;
+	fake_cluster_start(&f);
+	fake_cluster_ready(&f);
+	asked.worker = f.core->apps->spares[0]->current->id;
+	fake_cluster_step(&f, &asked);
+	ask("kill", "{\"app\":\"web\",\"slot\":1}");
+	ck_assert_int_eq(plan.outcome, CTL_EVENT);
+	ck_assert_uint_eq(plan.event.kill.slot, 1);
+	ask("env", "{\"app\":\"web\",\"slot\":1}");
+	ck_assert_int_eq(plan.outcome, CTL_ENV);
+	ask("drain", "{\"app\":\"web\",\"slot\":1}");
+	assert_refused(RPC_FAILED, "web.1 is no slot, but the number of a spare");
+	ask("why", "{\"app\":\"web\",\"slot\":2}");
+	assert_refused(RPC_FAILED, "no slot 2 in \"web\": it has only 0");
+	/* Also when it serves a slot. */
+	fake_cluster_exit(&f, "web", 0, 0, SIGKILL);
+	ask("env", "{\"app\":\"web\",\"slot\":1}");
+	ck_assert_int_eq(plan.outcome, CTL_ENV);
+}
+END_TEST
+
 START_TEST(s11_a_slot_without_process_gets_no_signal)
 {
 	struct event stop = {.kind = EVENT_STOP, .app = "api"};
@@ -443,6 +471,7 @@ main(void)
 	tcase_add_test(tc, unknown_apps_name_what_there_is);
 	tcase_add_test(tc, w8_long_foreign_words_are_cut_in_messages);
 	tcase_add_test(tc, unknown_slots_name_what_there_is);
+	tcase_add_test(tc, spares_go_by_their_numbers);
 	tcase_add_test(tc, s11_a_slot_without_process_gets_no_signal);
 	tcase_add_test(tc, signals_have_names_or_numbers);
 	tcase_add_test(tc, drain_and_resume_are_for_a_slot_or_for_all);

@@ -2,6 +2,7 @@
 #include <check.h>
 #include <jansson.h>
 #include <stdio.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -79,13 +80,14 @@ START_TEST(a_ready_app_is_shown_whole)
 {
 	static const char *const members[] = {"name", "state", "generation", "workers", "ready",
 	    "leaving", "starts", "deaths", "rollout", "balance", "steering", "leader", "listeners",
-	    "slots"};
+	    "slots", "spares"};
 	static const char *const slot_members[] = {"slot", "state", "reason", "since_ms",
 	    "restarts", "stalls", "drained", "next_ms", "tier", "seat", "queue", "taken_over",
 	    "worker", "next", "leaving"};
-	static const char *const worker_members[] = {"pid", "generation", "state", "step", "reason",
-	    "uptime_ms", "speaks", "leader", "status", "beat", "messages_in", "messages_out",
-	    "messages_skipped", "messages_dropped", "log_lines", "log_bytes", "log_dropped"};
+	static const char *const worker_members[] = {"pid", "number", "generation", "state", "step",
+	    "reason", "uptime_ms", "speaks", "leader", "status", "beat", "messages_in",
+	    "messages_out", "messages_skipped", "messages_dropped", "log_lines", "log_bytes",
+	    "log_dropped"};
 	json_t *o;
 
 	fake_cluster_add(&f, "web", 2);
@@ -122,6 +124,57 @@ START_TEST(a_ready_app_is_shown_whole)
 		ck_assert_msg(
 		    json_object_get(at(o, "apps.0.slots.0.worker"), worker_members[i]) != NULL,
 		    "%s", worker_members[i]);
+	json_decref(o);
+}
+END_TEST
+
+/* Worker 3, after those of two slots. */
+static void
+park_a_spare(void)
+{
+	struct event asked = {.kind = EVENT_ASKED, .worker = 3};
+
+	fake_cluster_add(&f, "web", 2);
+	f.conf[0].spares = 1;
+	fake_cluster_start(&f);
+	fake_cluster_ready(&f);
+	fake_cluster_step(&f, &asked);
+}
+
+START_TEST(spares_are_shown_and_who_was_one)
+{
+	static const char *const members[] = {"slot", "state", "reason", "since_ms", "restarts",
+	    "stalls", "drained", "next_ms", "worker", "leaving"};
+	json_t *o;
+
+	park_a_spare();
+	o = ctl_status_json(&f.ctx);
+	assert_text(o, "apps.0.state", "ready");
+	assert_number(o, "apps.0.workers", 2);
+	assert_number(o, "apps.0.ready", 2);
+	assert_number(o, "apps.0.spares.0.slot", 2);
+	assert_text(o, "apps.0.spares.0.state", "parked");
+	assert_text(o, "apps.0.spares.0.worker.state", "parked");
+	assert_number(o, "apps.0.spares.0.worker.number", 2);
+	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++)
+		ck_assert_msg(json_object_get(at(o, "apps.0.spares.0"), members[i]) != NULL, "%s",
+		    members[i]);
+	json_decref(o);
+
+	fake_cluster_exit(&f, "web", 1, 0, SIGKILL);
+	o = ctl_status_json(&f.ctx);
+	assert_number(o, "apps.0.slots.0.worker.number", 0);
+	assert_number(o, "apps.0.slots.1.slot", 1);
+	assert_number(o, "apps.0.slots.1.worker.number", 2);
+	assert_text(o, "apps.0.spares.0.state", "resting");
+	ck_assert(json_is_null(at(o, "apps.0.spares.0.worker")));
+	json_decref(o);
+	/* Both names find it. */
+	o = ctl_why_json(&f.ctx, "web", 2);
+	assert_number(o, "slots.0.slot", 1);
+	json_decref(o);
+	o = ctl_why_json(&f.ctx, "web", 1);
+	assert_number(o, "slots.0.worker.number", 2);
 	json_decref(o);
 }
 END_TEST
@@ -348,6 +401,7 @@ main(void)
 	suite_add_tcase(s, tc);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, a_ready_app_is_shown_whole);
+	tcase_add_test(tc, spares_are_shown_and_who_was_one);
 	tcase_add_test(tc, who_gets_what_is_shown);
 	tcase_add_test(tc, the_state_of_an_app_is_one_word);
 	tcase_add_test(tc, a_slot_in_trouble_makes_the_app_degraded_then_failed);
