@@ -364,7 +364,7 @@ find_target(const struct proc *p, const char *to, int *ret_slot, int *ret_not_sl
 	*ret_slot = *ret_not_slot = -1;
 	if (strcmp(to, "leader") == 0) {
 		if (a && a->leader)
-			*ret_slot = (int)a->leader->slot->index;
+			*ret_slot = (int)a->leader->number;
 		return *ret_slot >= 0;
 	}
 	if (strncmp(to, p->app, len) != 0)
@@ -817,10 +817,18 @@ channel_recall(struct channel *c, int worker_end)
 	return fd >= 0 ? fd : -ENOENT;
 }
 
-static bool
-send_to_slot(struct loop *l, const struct slot *s, const struct str *line)
+bool
+channel_is_addressed(const struct worker *w, int slot, int not_slot)
 {
-	struct proc *p = s->current ? procs_find(l, s->current->id) : NULL;
+	if (slot >= 0)
+		return w && app_find_number(w->app, (unsigned)slot) == w;
+	return w && (int)w->number != not_slot;
+}
+
+static bool
+send_to_worker(struct loop *l, const struct worker *w, const struct str *line)
+{
+	struct proc *p = procs_find(l, w->id);
 
 	if (!takes_messages(p) || !send_copy(p->channel, line->data, line->len))
 		return false;
@@ -840,9 +848,10 @@ channel_send_message(
 		return 0;
 	msg_add_message(&line, from, data);
 	for (unsigned i = 0; i < a->slots_len && !str_failed(&line); i++) {
-		if ((slot >= 0 && i != (unsigned)slot) || (int)i == not_slot)
-			continue;
-		sent += send_to_slot(l, a->slots[i], &line);
+		const struct worker *w = a->slots[i]->current;
+
+		if (channel_is_addressed(w, slot, not_slot))
+			sent += send_to_worker(l, w, &line);
 	}
 	str_free(&line);
 	return sent;

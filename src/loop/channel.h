@@ -16,6 +16,7 @@
 
 struct loop;
 struct proc;
+struct worker;
 struct channel;
 struct str;
 
@@ -61,9 +62,11 @@ int channel_recall(struct channel *c, int worker_end);
 
 /* Message to the worker in one slot of app, or with slot < 0 to all of them, from `from`
  * ("web.2", or "brood" for `brood send`). Returns for how many it was queued: workers that
- * serve and speak brood, or are Node's. not_slot: left out of "all", -1 = nobody. */
+ * serve and speak brood, or are Node's. not_slot: left out of "all", -1 = nobody. Both are numbers by
+ * which workers know themselves, since that is what they say in their messages. */
 unsigned channel_send_message(struct loop *l, const char *app, int slot, int not_slot,
     const char *from, const json_t *data);
+bool channel_is_addressed(const struct worker *w, int slot, int not_slot);
 /* Lines lost so far because the worker does not read. */
 uint64_t channel_dropped(const struct channel *c);
 

@@ -635,7 +635,7 @@ node_send_fd(struct node *n, int slot, int not_slot, const char *from, const jso
 		const struct worker *w = a->slots[i]->current;
 		struct proc *p = w ? procs_find(n->proc->loop, w->id) : NULL;
 
-		if ((slot >= 0 && i != (unsigned)slot) || (int)i == not_slot || !p || !p->node)
+		if (!channel_is_addressed(w, slot, not_slot) || !p || !p->node)
 			continue;
 		sent += send_fd_to(n, p->node, &message);
 	}

@@ -340,6 +340,7 @@ procs_spawn(struct loop *l, const struct action *a)
 	}
 	q->request.worker = a->worker;
 	q->request.slot = a->slot < 0 ? 0 : (unsigned)a->slot;
+	q->request.number = a->spawn.number;
 	q->request.seat = a->seat;
 	q->request.alone = a->spawn.alone;
 	q->request.generation = a->generation;

@@ -37,7 +37,8 @@ struct proc {
 	worker_id worker;
 	pid_t pid;
 	char app[49];
-	unsigned slot, generation;
+	unsigned slot, generation; /* by which it knows itself; a spare keeps its number when
+					 * it serves a slot: see core */
 	char *notify_path;
 	struct einhorn *einhorn;	/* NULL without compat = einhorn */
 	int status_fd;

@@ -368,13 +368,14 @@ static void
 do_env(struct client *c, const struct ctl_plan *plan, const json_t *id)
 {
 	const struct app *a = core_find_app(c->control->loop->core, plan->app);
+	const struct slot *s;
 	const struct worker *w = NULL;
 	char *bytes;
 	size_t len;
 	int err;
 
-	if (a && plan->slot >= 0 && (unsigned)plan->slot < a->slots_len)
-		w = a->slots[plan->slot]->current;
+	if (a && plan->slot >= 0 && (s = app_find_place(a, (unsigned)plan->slot)))
+		w = s->current;
 	if (!w || w->pid <= 0) {
 		answer_error(c, id, RPC_FAILED, "there is no process in that slot", NULL);
 		return;

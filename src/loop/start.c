@@ -113,8 +113,8 @@ socket_path(struct loop *l, const struct start_request *q, const char *suffix)
 {
 	struct str path = {0};
 
-	str_addf(&path, "%s/n/%s.%s.%u.%u%s", l->options.run_dir, l->options.name, q->app, q->slot,
-	    q->worker, suffix);
+	str_addf(&path, "%s/n/%s.%s.%u.%u%s", l->options.run_dir, l->options.name, q->app,
+	    q->number, q->worker, suffix);
 	if (path.len >= SUN_PATH_ROOM) {
 		str_reset(&path);
 		str_addf(&path, "%s/n/%s.%u%s", l->options.run_dir, l->options.name, q->worker,
@@ -241,7 +241,7 @@ prepare(struct loop *l, struct proc *p, const struct start_request *q, struct en
 	*ret_what = "environment";
 	worker = (struct launch_worker){
 	    .worker = q->worker,
-	    .slot = q->slot,
+	    .slot = q->number,
 	    .seat = q->seat,
 	    .generation = q->generation,
 	    .workers = workers_of(l, q->app),
@@ -301,7 +301,7 @@ start_worker(struct loop *l, const struct start_request *q, pid_t *ret_pid, cons
 	*ret_what = "memory";
 	if (!p)
 		return -ENOMEM;
-	p->slot = q->slot;
+	p->slot = q->number;
 	p->generation = q->generation;
 	memcpy(p->app, q->app, sizeof(p->app));
 	r = prepare(l, p, q, &x, &spec, ret_what);

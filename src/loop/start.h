@@ -16,6 +16,7 @@ struct start_request {
 	worker_id worker;
 	char app[49];
 	unsigned slot, seat, generation;
+	unsigned number; /* by which it will know itself; of all but a few of Node's, its slot */
 	bool alone;			/* nobody else reads its seat: it may be any program */
 	struct launch *launch;		/* the core keeps it until it has our answer */
 };

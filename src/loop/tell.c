@@ -24,6 +24,7 @@ static const char level_letters[LOG_LEVEL_MAX] = {
 /* Transitions that are worth a record; the others are seen at log_level = debug. */
 static const char *const worker_events[WORKER_STATE_MAX] = {
     [WORKER_STARTING] = "worker_starting",
+    [WORKER_PARKED] = "worker_parked",
     [WORKER_READY] = "worker_ready",
     [WORKER_DRAINING] = "worker_draining",
     [WORKER_STOPPING] = "worker_stopping",
