@@ -67,7 +67,7 @@ has_family(const struct listener *ls, const struct node_query *q)
  * the port will do, but two servers of one worker are not one. */
 static unsigned
 rank(const struct conf_listen *conf, const struct listener *ls, const struct node_query *q,
-    const struct server *servers)
+    const struct server_set *set)
 {
 	bool exact, as;
 
@@ -81,19 +81,19 @@ rank(const struct conf_listen *conf, const struct listener *ls, const struct nod
 		return 0;
 	exact = strcmp(conf->host, host_of(q)) == 0;
 	if (!exact && !is_wildcard(conf->host) && !is_wildcard(host_of(q)) &&
-	    servers_find(servers, ls))
+	    servers_find(set, ls))
 		return 0;
 	return 1 + exact + 2 * as;
 }
 
 static struct listener *
-find_named(const struct launch *la, const struct node_query *q, const struct server *servers)
+find_named(const struct launch *la, const struct node_query *q, const struct server_set *set)
 {
 	struct listener *best = NULL;
 	unsigned best_rank = 0;
 
 	for (size_t i = 0; i < la->app->listen_len; i++) {
-		unsigned r = rank(la->listen[i], la->listeners[i], q, servers);
+		unsigned r = rank(la->listen[i], la->listeners[i], q, set);
 
 		if (r > best_rank) {
 			best = la->listeners[i];
@@ -269,13 +269,13 @@ open_asked(struct loop *l, struct launch *la, const struct node_query *q, struct
 }
 
 int
-asked_listener(struct loop *l, struct launch *la, const struct server *servers,
+asked_listener(struct loop *l, struct launch *la, const struct server_set *set,
     const struct node_query *q, struct listener **ret, struct err *e)
 {
 	if (q->too_long)
 		return -ENAMETOOLONG;
 	if (q->fd >= 0)
 		return find_by_fd(la, q, ret);
-	*ret = find_named(la, q, servers);
+	*ret = find_named(la, q, set);
 	return *ret ? 0 : open_asked(l, la, q, ret, e);
 }

@@ -75,7 +75,7 @@ struct node {
 	unsigned connections; /* in both lists */
 	uint64_t refused_us; /* when it last took none; 0 = it took the last one */
 	unsigned refusals; /* in a row */
-	struct server *servers;
+	struct server_set servers;
 	int fds[FDS_MAX];
 	unsigned fds_len;
 	struct node_msg carried; /* the message that fd came with; its text is the frame's */
@@ -92,12 +92,6 @@ node_new(struct proc *p)
 	n->proc = p;
 	n->fd = -1;
 	return n;
-}
-
-struct server **
-node_servers(struct node *n)
-{
-	return &n->servers;
 }
 
 static void
@@ -261,7 +255,7 @@ answer(struct node *n, const struct node_query *q, uint64_t seq)
 static void
 close_server(struct node *n, const char *key)
 {
-	const struct server *s = servers_by_key(n->servers, key);
+	const struct server *s = servers_by_key(&n->servers, key);
 	const struct listener *ls = s ? s->listener : NULL;
 
 	servers_close(&n->servers, key);
@@ -334,7 +328,7 @@ node_answer(struct node *n)
 bool
 node_serves(const struct node *n, const struct listener *ls)
 {
-	return !n->leaves && !n->ended && servers_find(n->servers, ls) != NULL;
+	return !n->leaves && !n->ended && servers_find(&n->servers, ls) != NULL;
 }
 
 unsigned
@@ -353,7 +347,7 @@ node_refuses(const struct node *n)
 int
 node_give(struct node *n, const struct listener *ls, int fd, const struct node_giver *giver)
 {
-	const struct server *s = servers_find(n->servers, ls);
+	const struct server *s = servers_find(&n->servers, ls);
 	struct str line = {0};
 	struct parcel *m;
 	int r;

@@ -19,7 +19,6 @@
 struct listener;
 struct node;
 struct proc;
-struct server;
 
 #define NODE_LINE_MAX (16 * 1024) /* of internal messages, whatever message_max is */
 
@@ -71,8 +70,5 @@ bool node_may_recall(const struct node *n);
 void node_recalled(struct node *n);
 /* It sleeps, with something else on its way: what would follow that goes back. */
 void node_recall_waiting(struct node *n);
-
-/* For servers.c: what it listens on. */
-struct server **node_servers(struct node *n);
 
 #endif

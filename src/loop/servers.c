@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <utlist.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/hash.h"
@@ -28,7 +29,10 @@
 #include "loop/steer.h"
 #include "loop/tell.h"
 
-#define DATA_MAX 65536 /* of one address */
+#define DATA_MAX     1024 /* of one address: the keys are a tenth of it */
+#define DATA_ENTRIES 4096
+#define SERVERS_MAX  256 /* of one worker */
+#define FAILURES_MAX 8 /* of one worker in a second: each may mean a walk through all of /proc */
 
 #define LOOK_MS 2000 /* after one asked for an address of its own: by then it has asked for all */
 
@@ -88,7 +92,8 @@ keep_data(struct loop *l, const char *app, const struct node_query *q)
 {
 	struct server_data *d;
 
-	if (!has_data(q) || q->data_len > DATA_MAX || find_data(l, app, q->key))
+	if (!has_data(q) || q->data_len > DATA_MAX ||
+	    HASH_CNT(hh, l->servers->data) >= DATA_ENTRIES || find_data(l, app, q->key))
 		return;
 	d = mem_calloc(1, sizeof(*d));
 	if (!d)
@@ -128,16 +133,15 @@ base_len(const char *key)
 
 /* One worker has an address once; of any port, one for each index. */
 static bool
-is_held(const struct server *servers, const struct node_query *q)
+is_held(const struct server_set *set, const struct node_query *q)
 {
 	bool any_port = (q->type == NODE_ADDRESS_TCP || node_query_is_udp(q)) && q->port <= 0;
 	size_t len = base_len(q->key);
 
-	for (; servers; servers = servers->next) {
-		if (strcmp(servers->key, q->key) == 0)
+	for (const struct server *s = set->all; s; s = s->next) {
+		if (strcmp(s->key, q->key) == 0)
 			return true;
-		if (!any_port && base_len(servers->key) == len &&
-		    memcmp(servers->key, q->key, len) == 0)
+		if (!any_port && base_len(s->key) == len && memcmp(s->key, q->key, len) == 0)
 			return true;
 	}
 	return false;
@@ -168,9 +172,10 @@ fill_name(const struct node_query *q, struct server_answer *ret)
 static void
 tell_failure(struct loop *l, const struct proc *p, int error, const struct err *e)
 {
+	const struct worker *w = core_find_worker(l->core, p->worker);
 	const struct log_who who = {
 	    .app = p->app,
-	    .slot = (int)p->slot,
+	    .slot = (int)(w ? w->slot->index : p->slot),
 	    .pid = p->pid,
 	    .generation = p->generation,
 	};
@@ -182,34 +187,47 @@ tell_failure(struct loop *l, const struct proc *p, int error, const struct err *
 static void look_later(struct loop *l, const struct launch *la);
 
 static int
-note_server(struct server **servers, const struct node_query *q, const struct listener *ls)
+note_server(struct server_set *set, const struct node_query *q, const struct listener *ls)
 {
-	struct server *s = mem_calloc(1, sizeof(*s));
+	struct server *s = set->len < SERVERS_MAX ? mem_calloc(1, sizeof(*s)) : NULL;
 
 	if (!s)
-		return -ENOMEM;
+		return set->len < SERVERS_MAX ? -ENOMEM : -EMFILE;
 	memcpy(s->key, q->key, sizeof(s->key));
 	s->listener = ls;
-	LL_APPEND(*servers, s);
+	LL_APPEND(set->all, s);
+	set->len++;
 	return 0;
 }
 
+/* A program that tries one port after the other, or one for ever, shall not hold up the master: what
+ * failed so often is not looked into any more. */
+static bool
+fails_often(struct server_set *set)
+{
+	if (clock_now_us() - set->second_us >= 1000000)
+		set->failures = 0;
+	if (set->failures == 0)
+		set->second_us = clock_now_us();
+	return set->failures >= FAILURES_MAX;
+}
+
 int
-servers_open(struct loop *l, struct proc *p, struct server **servers, const struct node_query *q,
+servers_open(struct loop *l, struct proc *p, struct server_set *set, const struct node_query *q,
     struct server_answer *ret)
 {
 	const struct worker *w = core_find_worker(l->core, p->worker);
 	const struct server_data *data;
-	struct err e = {{0}};
+	struct err why = {{0}}, *e = fails_often(set) ? NULL : &why;
 	int r = -EINVAL;
 
 	*ret = (struct server_answer){.data = q->data, .data_len = q->data_len};
-	if (w && is_held(*servers, q))
-		r = -EADDRINUSE;
+	if (w && is_held(set, q))
+		r = err_set(e, -EADDRINUSE, "%s: this worker listens there already", q->key);
 	else if (w)
-		r = asked_listener(l, w->generation->launch, *servers, q, &ret->listener, &e);
+		r = asked_listener(l, w->generation->launch, set, q, &ret->listener, e);
 	if (r == 0)
-		r = note_server(servers, q, ret->listener);
+		r = note_server(set, q, ret->listener);
 	if (r == 0)
 		keep_data(l, p->app, q);
 	data = find_data(l, p->app, q->key);
@@ -218,7 +236,9 @@ servers_open(struct loop *l, struct proc *p, struct server **servers, const stru
 		ret->data_len = data->len;
 	}
 	if (r < 0) {
-		tell_failure(l, p, r, &e);
+		set->failures++;
+		if (e)
+			tell_failure(l, p, r, e);
 		return r;
 	}
 	ret->fd = listener_fd(ret->listener, w->slot->index, w->seat);
@@ -234,44 +254,50 @@ servers_open(struct loop *l, struct proc *p, struct server **servers, const stru
 }
 
 void
-servers_close(struct server **servers, const char *key)
+servers_close(struct server_set *set, const char *key)
 {
 	struct server *s, *next;
 
-	LL_FOREACH_SAFE (*servers, s, next) {
+	LL_FOREACH_SAFE (set->all, s, next) {
 		if (strcmp(s->key, key) != 0)
 			continue;
-		LL_DELETE(*servers, s);
+		LL_DELETE(set->all, s);
+		set->len--;
 		mem_free(s);
 	}
 }
 
 void
-servers_close_all(struct server **servers)
+servers_close_all(struct server_set *set)
 {
-	while (*servers) {
-		struct server *s = *servers;
+	while (set->all) {
+		struct server *s = set->all;
 
-		LL_DELETE(*servers, s);
+		LL_DELETE(set->all, s);
 		mem_free(s);
 	}
+	set->len = 0;
 }
 
 const struct server *
-servers_find(const struct server *servers, const struct listener *ls)
+servers_find(const struct server_set *set, const struct listener *ls)
 {
-	for (; servers; servers = servers->next)
-		if (servers->listener == ls)
-			return servers;
+	const struct server *s;
+
+	LL_FOREACH (set->all, s)
+		if (s->listener == ls)
+			return s;
 	return NULL;
 }
 
 const struct server *
-servers_by_key(const struct server *servers, const char *key)
+servers_by_key(const struct server_set *set, const char *key)
 {
-	for (; servers; servers = servers->next)
-		if (strcmp(servers->key, key) == 0)
-			return servers;
+	const struct server *s;
+
+	LL_FOREACH (set->all, s)
+		if (strcmp(s->key, key) == 0)
+			return s;
 	return NULL;
 }
 

@@ -274,6 +274,8 @@ say_why(const struct listen_spec *spec, uint16_t port, int error, struct err *e)
 	const char *remedy;
 	char label[LABEL_MAX];
 
+	if (!e)
+		return error; /* who does not want to know need not wait for the answer */
 	target_label(spec, port, label);
 	switch (error) {
 	case -EADDRINUSE:

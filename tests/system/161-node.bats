@@ -33,13 +33,10 @@ said() {
 	[ "$(grep -cE -- "^web\.[0-9]+ \| $2" "$LOG")" = "$1" ]
 }
 
-# ask TIMES [PORT]: one request after the other, the answers ("SLOT ID PID" each) in $T/answers.
+# ask TIMES: so many requests, each on its own connection, one after the other; the answers
+# ("SLOT ID PID" each) in $T/answers.
 ask() {
-	local i
-
-	for ((i = 0; i < $1; i++)); do
-		get /id "${2:-$PORT}"
-	done > "$T/answers"
+	curl -sS --max-time 20 -H 'Connection: close' "http://127.0.0.1:$PORT/id?[1-$1]" > "$T/answers"
 }
 
 answered_by() {
@@ -133,15 +130,15 @@ TLS_CERT = $T/cert.pem"
 
 @test "who waits at a worker that hangs is served by others, and so is who comes later" {
 	KEYS="listen = 127.0.0.1:$PORT
-watchdog = 1s" web 4 "[[\"http\",$PORT]]"
+watchdog = 3s" web 4 "[[\"http\",$PORT]]"
 	expect_in_log 'takes no connection|did not|stalled|watchdog|ABRT|SIG|exit|signal'
 	curl -sS --max-time 60 "http://127.0.0.1:$PORT/hang" > /dev/null 2>&1 3>&- &
 	PIDS+=("$!")
-	ask 200
-	[ "$(wc -l < "$T/answers")" = 200 ]
+	ask 100
+	[ "$(wc -l < "$T/answers")" = 100 ]
 	log_has 'connections that waited at its socket were given to others'
 	# It is replaced.
-	retry_until 20 app_is '|[.slots[].restarts]|add' 1
+	retry_until 20 app_is '|[.slots[].restarts]|add > 0' true
 	retry_until 20 app_is .ready 4
 	ask 40
 	[ "$(answered_by)" = 4 ]
@@ -150,20 +147,22 @@ watchdog = 1s" web 4 "[[\"http\",$PORT]]"
 
 @test "connections that wait at a killed worker are nobody's loss" {
 	KEYS="listen = 127.0.0.1:$PORT" web 2 "[[\"http\",$PORT]]"
-	expect_in_log 'signal|takes no connection'
-	"$top_builddir/tests/bench/load" -p "$PORT" -d 0 -t 20000 -r 200 > "$T/load" 2>> "$LOG" 3>&- &
-	load=$!
-	PIDS+=("$load")
+	expect_in_log 'signal|SIGKILL|takes no connection'
+	# One after the other: what is inside the killed may be lost, and that is one each time.
+	stdbuf -oL curl -s --max-time 60 -H 'Connection: close' -o /dev/null -w '%{http_code}\n' \
+		"http://127.0.0.1:$PORT/id?[1-2000]" > "$T/codes" 2> /dev/null 3>&- &
+	client=$!
+	PIDS+=("$client")
 	for slot in 0 1; do
 		pid=$(worker $slot)
 		kill -KILL "$pid"
 		retry_until 20 serves_anew $slot "$pid"
 	done
-	kill -TERM "$load"
-	wait "$load"
-	cat "$T/load"
-	# Those inside the killed may be lost.
-	[ "$(jq '.new.failed + .new.stale' "$T/load")" -le 2 ]
+	kill -TERM "$client" 2> /dev/null || true
+	wait "$client" || true
+	sort "$T/codes" | uniq -c
+	[ "$(grep -c '^200$' "$T/codes")" -gt 10 ]
+	[ "$(grep -vc '^200$' "$T/codes")" -le 2 ]
 	stop_master
 }
 
