@@ -115,7 +115,7 @@ static const struct verb verbs[] = {
         "configuration (-c, or the default file) and at a master that runs. Exit code: 0 when\n"
         "nothing essential is missing.",
         cmd_doctor, NEED_NOTHING, TARGET_NONE, WITH(CONFIG) | WITH(TIMEOUT), 0, 0, false},
-    {"import", NULL, "pm2|Procfile|supervisord [FILE]",
+    {"import", NULL, "pm2|Procfile|supervisord FILE",
         "make a brood.conf of another supervisor's file",
         "pm2 FILE: an ecosystem file (JSON; JavaScript and YAML by asking node). Procfile [FILE]:\n"
         "./Procfile unless given. supervisord FILE: its configuration. What has no counterpart is\n"
