@@ -352,15 +352,6 @@ take_beat(struct worker_report *r, const struct msg *m)
 		r->stolen = m->stolen;
 }
 
-/* The slot that it serves now; as a spare it was told another number. */
-static unsigned
-slot_of(const struct proc *p)
-{
-	const struct worker *w = core_find_worker(p->loop->core, p->worker);
-
-	return w ? w->slot->index : p->slot;
-}
-
 /* "web.2", "web.*", "web", "leader": only inside the sender's own app, since app names are no
  * secret and another app's workers may run as another user. slot -1: all but not_slot. */
 static bool
@@ -379,7 +370,7 @@ find_target(const struct proc *p, const char *to, int *ret_slot, int *ret_not_sl
 	if (strncmp(to, p->app, len) != 0)
 		return false;
 	if (to[len] == '\0' || strcmp(to + len, ".*") == 0) {
-		*ret_not_slot = (int)slot_of(p);
+		*ret_not_slot = (int)p->slot;
 		return true;
 	}
 	if (to[len] != '.' || units_parse_uint(to + len + 1, CONF_WORKERS_MAX, &slot) != 0)
@@ -394,7 +385,7 @@ take_send(struct proc *p, const struct msg *m)
 	int slot, not_slot;
 	char from[64];
 
-	snprintf(from, sizeof(from), "%s.%u", p->app, slot_of(p));
+	snprintf(from, sizeof(from), "%s.%u", p->app, p->slot);
 	if (!find_target(p, m->to, &slot, &not_slot))
 		return;
 	if (!p->node || node_send_fd(p->node, slot, not_slot, from, m->data) < 0)

@@ -172,10 +172,9 @@ fill_name(const struct node_query *q, struct server_answer *ret)
 static void
 tell_failure(struct loop *l, const struct proc *p, int error, const struct err *e)
 {
-	const struct worker *w = core_find_worker(l->core, p->worker);
 	const struct log_who who = {
 	    .app = p->app,
-	    .slot = (int)(w ? w->slot->index : p->slot),
+	    .slot = (int)p->slot,
 	    .pid = p->pid,
 	    .generation = p->generation,
 	};
