@@ -14,11 +14,16 @@ setup() {
 }
 
 @test "it serves as it is, is reloaded and killed, and no request fails" {
+	local spare
+
 	node_start express 3
 	[[ $(get /) == "Hello World! This is process "* ]]
 	node_serves /ping
 	node_reloads /ping '/io?ms=1500'
+	retry_until 60 app_is '.spares[0].state' parked
+	spare=$(app '.spares[0].worker.pid')
 	node_survives_a_kill /ping
+	[ "$(worker 0)" = "$spare" ]
 }
 
 # heavy: from now on some worker is in it for ever; sets HUNG
