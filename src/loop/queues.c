@@ -481,8 +481,10 @@ queues_rescued(struct loop *l, const char *app, unsigned slot, unsigned count)
 {
 	struct app_queues *q = find(l, app);
 
-	if (q && slot < q->look.slots_len)
-		q->look.slots[slot].rescued += count;
+	if (!q || slot >= q->look.slots_len)
+		return;
+	q->look.slots[slot].rescued += count;
+	q->look.slots[slot].flushes++; /* one of them may have been a probe */
 }
 
 /* --- what others want to know --------------------------------------------------------------- */
