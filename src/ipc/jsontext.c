@@ -34,8 +34,8 @@ is_hex(char c)
 static char
 next_byte(struct scan *s)
 {
-	while (s->at < s->end &&
-	       (*s->at == ' ' || *s->at == '\t' || *s->at == '\r' || *s->at == '\n'))
+	while (
+	    s->at < s->end && (*s->at == ' ' || *s->at == '\t' || *s->at == '\r' || *s->at == '\n'))
 		s->at++;
 	return s->at < s->end ? *s->at : '\0';
 }

@@ -15,8 +15,9 @@
 
 #define BUN_PREFIX  '\x02'
 #define HANDLE_HEAD "{\"cmd\":\"NODE_HANDLE\","
-#define CONN_HEAD                                                                                  \
-	HANDLE_HEAD "\"type\":\"net.Native\",\"msg\":{\"cmd\":\"NODE_CLUSTER\",\"act\":\"newconn\","
+#define CONN_HEAD                                                                        \
+	HANDLE_HEAD "\"type\":\"net.Native\",\"msg\":{\"cmd\":\"NODE_CLUSTER\",\"act\":" \
+	            "\"newconn\","
 
 static const char *const kind_names[NODE_KIND_MAX] = {
     [NODE_USER] = "user",
@@ -69,8 +70,8 @@ read_string(const struct json_member *v, char *buf, size_t size)
 		return -1;
 	len = v->value_len - 2;
 	if (memchr(text, '\\', len)) {
-		decoded = json_loadb(
-		    v->value, v->value_len, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+		decoded =
+		    json_loadb(v->value, v->value_len, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
 		if (!decoded)
 			return -1;
 		text = json_string_value(decoded);
@@ -391,8 +392,8 @@ kind_of_act(const char *act)
 static enum node_kind
 kind_of_cmd(const char *cmd)
 {
-	static const enum node_kind cmds[] = {NODE_HANDLE_ACK, NODE_HANDLE_NACK,
-	    NODE_SOCKET_NOTIFY_CLOSE, NODE_SOCKET_GET_COUNT};
+	static const enum node_kind cmds[] = {
+	    NODE_HANDLE_ACK, NODE_HANDLE_NACK, NODE_SOCKET_NOTIFY_CLOSE, NODE_SOCKET_GET_COUNT};
 
 	for (size_t i = 0; i < sizeof(cmds) / sizeof(cmds[0]); i++)
 		if (strcmp(cmd, kind_names[cmds[i]]) == 0)
@@ -546,8 +547,8 @@ void
 node_add_ack(struct str *out, bool prefix, uint64_t ack, uint64_t seq)
 {
 	begin(out, prefix);
-	str_addf(out, "{\"cmd\":\"NODE_CLUSTER\",\"ack\":%" PRIu64 ",\"seq\":%" PRIu64 "}\n", ack,
-	    seq);
+	str_addf(
+	    out, "{\"cmd\":\"NODE_CLUSTER\",\"ack\":%" PRIu64 ",\"seq\":%" PRIu64 "}\n", ack, seq);
 }
 
 void

@@ -80,8 +80,7 @@ rank(const struct conf_listen *conf, const struct listener *ls, const struct nod
 	if ((!as && ls->port != q->port) || (node_query_is_udp(q) && !has_family(ls, q)))
 		return 0;
 	exact = strcmp(conf->host, host_of(q)) == 0;
-	if (!exact && !is_wildcard(conf->host) && !is_wildcard(host_of(q)) &&
-	    servers_find(set, ls))
+	if (!exact && !is_wildcard(conf->host) && !is_wildcard(host_of(q)) && servers_find(set, ls))
 		return 0;
 	return 1 + exact + 2 * as;
 }
@@ -144,16 +143,16 @@ make_unix(const struct loop *l, const struct launch *la, const struct node_query
 }
 
 static int
-make_inet(const struct launch *la, const struct node_query *q, struct conf_listen **ret,
-    struct err *e)
+make_inet(
+    const struct launch *la, const struct node_query *q, struct conf_listen **ret, struct err *e)
 {
 	const char *host = host_of(q);
 	struct str text = {0}, key = {0};
 	int r = -ENOMEM;
 
 	*ret = NULL;
-	str_addf(&text, strchr(host, ':') ? "%s[%s]:%d" : "%s%s:%d", node_query_is_udp(q) ? "udp:" : "", host,
-	    q->port > 0 ? q->port : 0);
+	str_addf(&text, strchr(host, ':') ? "%s[%s]:%d" : "%s%s:%d",
+	    node_query_is_udp(q) ? "udp:" : "", host, q->port > 0 ? q->port : 0);
 	if (!str_failed(&text)) {
 		*ret = conf_listen_new(str_text(&text), e);
 		r = *ret ? 0 : -EINVAL;

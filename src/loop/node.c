@@ -27,12 +27,13 @@
 #include "loop/procs.h"
 #include "loop/servers.h"
 
-#define FDS_MAX        8 /* that wait for their message; Node sends one at a time */
-#define QUERIES_MAX    64 /* that wait for an answer */
-#define PARCELS_MAX    64 /* messages with a descriptor that wait, but for connections */
-#define RESENDS_MAX    3
-#define REFUSAL_US     UINT64_C(16000) /* who took none is given none for so long, twice as long the next time */
-#define REFUSALS_MAX   5 /* doublings */
+#define FDS_MAX     8 /* that wait for their message; Node sends one at a time */
+#define QUERIES_MAX 64 /* that wait for an answer */
+#define PARCELS_MAX 64 /* messages with a descriptor that wait, but for connections */
+#define RESENDS_MAX 3
+#define REFUSAL_US \
+	UINT64_C(16000) /* who took none is given none for so long, twice as long the next time */
+#define REFUSALS_MAX 5 /* doublings */
 
 /* A query that is not answered yet. */
 struct query {
@@ -50,7 +51,8 @@ struct parcel {
 	struct str line;
 	int fd;
 	uint64_t seq;
-	struct str refusal, key; /* ANSWER: what is said, and which server is closed, if it never arrives */
+	struct str refusal,
+	    key; /* ANSWER: what is said, and which server is closed, if it never arrives */
 	unsigned resends;
 	bool replied, accepted; /* CONNECTION, as the others */
 	const struct listener *listener;

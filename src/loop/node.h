@@ -27,8 +27,7 @@ struct node_giver {
 	/* p serves it. */
 	void (*taken)(void *arg, struct proc *p);
 	/* p did not take it; fd is the giver's again. gone: p takes none any more. */
-	void (*back)(
-	    void *arg, struct proc *p, const struct listener *ls, int fd, bool gone);
+	void (*back)(void *arg, struct proc *p, const struct listener *ls, int fd, bool gone);
 	void *arg;
 };
 
@@ -58,8 +57,7 @@ void node_drain(struct node *n);
 bool node_serves(const struct node *n, const struct listener *ls);
 /* Gives it a connection; fd stays the caller's, which may close it at once. 0 or a negative errno;
  * -ENOTCONN: it takes none. */
-int node_give(
-    struct node *n, const struct listener *ls, int fd, const struct node_giver *giver);
+int node_give(struct node *n, const struct listener *ls, int fd, const struct node_giver *giver);
 /* That it was given and has not taken. */
 unsigned node_untaken(const struct node *n);
 /* It took none of late when it was given one. */

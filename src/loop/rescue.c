@@ -182,8 +182,7 @@ settle_held(struct rescue *r)
 	struct held *h, *next;
 
 	LL_FOREACH_SAFE (r->held, h, next)
-		if (!is_served(r->loop, h->app, h->listener) ||
-		    give(r, h->app, h->listener, h->fd))
+		if (!is_served(r->loop, h->app, h->listener) || give(r, h->app, h->listener, h->fd))
 			drop_held(r, h);
 }
 

@@ -241,8 +241,8 @@ servers_open(struct loop *l, struct proc *p, struct server_set *set, const struc
 		return r;
 	}
 	ret->fd = listener_fd(ret->listener, w->slot->index, w->seat);
-	ret->plain = w->generation->conf->balance == BALANCE_DISPATCH &&
-	             ret->listener->kind != LISTEN_UDP;
+	ret->plain =
+	    w->generation->conf->balance == BALANCE_DISPATCH && ret->listener->kind != LISTEN_UDP;
 	ret->any_port = q->port > 0 && ret->listener->port != q->port;
 	if (ret->plain)
 		fill_name(q, ret);

@@ -42,7 +42,8 @@ struct server_answer {
 	uint16_t port; /* plain: what the program shall believe */
 	char address[46]; /* plain; "" = it is no IP address */
 	bool v6;
-	const char *data; /* what the first one said who asked for this; lives until the next call */
+	const char
+	    *data; /* what the first one said who asked for this; lives until the next call */
 	size_t data_len;
 };
 

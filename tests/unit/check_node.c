@@ -85,8 +85,8 @@ START_TEST(messages_are_told_apart)
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		decode(rows[i].frame);
-		ck_assert_msg(m.kind == rows[i].kind, "%s: %s", rows[i].frame,
-		    node_kind_to_string(m.kind));
+		ck_assert_msg(
+		    m.kind == rows[i].kind, "%s: %s", rows[i].frame, node_kind_to_string(m.kind));
 	}
 }
 END_TEST
@@ -148,8 +148,9 @@ END_TEST
 
 START_TEST(forms_of_a_query)
 {
-	decode("{\"cmd\":\"NODE_CLUSTER\",\"act\":\"queryServer\",\"address\":\"/run/a\\u00e9.sock\","
-	       "\"port\":-1,\"addressType\":-1,\"backlog\":false,\"readableAll\":true,\"seq\":2}");
+	decode(
+	    "{\"cmd\":\"NODE_CLUSTER\",\"act\":\"queryServer\",\"address\":\"/run/a\\u00e9.sock\","
+	    "\"port\":-1,\"addressType\":-1,\"backlog\":false,\"readableAll\":true,\"seq\":2}");
 	ck_assert_int_eq(m.query.type, NODE_ADDRESS_PATH);
 	ck_assert_str_eq(m.query.address, "/run/a\xc3\xa9.sock");
 	ck_assert_str_eq(m.query.key, "/run/a\xc3\xa9.sock:-1:-1:undefined:0");
@@ -214,12 +215,13 @@ START_TEST(what_a_worker_says_is_clamped)
 		decode(str_text(&s));
 		ck_assert_int_eq(m.kind, NODE_QUERY);
 		ck_assert_int_eq(m.query.too_long, n >= NODE_ADDRESS_MAX);
-		ck_assert_uint_eq(strlen(m.query.address),
-		    n < NODE_ADDRESS_MAX ? n : NODE_ADDRESS_MAX - 1);
+		ck_assert_uint_eq(
+		    strlen(m.query.address), n < NODE_ADDRESS_MAX ? n : NODE_ADDRESS_MAX - 1);
 	}
 	str_free(&s);
 	/* Two NULs name nothing that could be bound; a broken escape is no address. */
-	decode("{\"cmd\":\"NODE_CLUSTER\",\"act\":\"queryServer\",\"address\":\"\\u0000a\\u0000\"}");
+	decode(
+	    "{\"cmd\":\"NODE_CLUSTER\",\"act\":\"queryServer\",\"address\":\"\\u0000a\\u0000\"}");
 	ck_assert(m.query.too_long);
 	decode("{\"cmd\":\"NODE_CLUSTER\",\"act\":\"queryServer\",\"address\":\"\\ud800\"}");
 	ck_assert_str_eq(m.query.address, "");
@@ -298,7 +300,8 @@ START_TEST(replies_are_read)
 	ck_assert(!m.accepted);
 	decode("{\"cmd\":\"NODE_CLUSTER\",\"ack\":12,\"seq\":9}");
 	ck_assert(!m.accepted);
-	decode("{\"cmd\":\"NODE_CLUSTER\",\"act\":\"close\",\"key\":\"127.0.0.1:1:4:undefined:0\"}");
+	decode(
+	    "{\"cmd\":\"NODE_CLUSTER\",\"act\":\"close\",\"key\":\"127.0.0.1:1:4:undefined:0\"}");
 	ck_assert_str_eq(m.key, "127.0.0.1:1:4:undefined:0");
 }
 END_TEST
@@ -374,8 +377,7 @@ START_TEST(other_lines_are_nodes_own_bytes)
 	ck_assert_int_eq(written()[0], 2);
 	node_add_disconnect(&out, false, 5);
 	ck_assert(!node_is_connection(out.data, out.len));
-	ck_assert_str_eq(
-	    written(), "{\"cmd\":\"NODE_CLUSTER\",\"act\":\"disconnect\",\"seq\":5}");
+	ck_assert_str_eq(written(), "{\"cmd\":\"NODE_CLUSTER\",\"act\":\"disconnect\",\"seq\":5}");
 	node_add_disconnect(&out, true, 5);
 	ck_assert_str_eq(
 	    written(), "\x02{\"cmd\":\"NODE_CLUSTER\",\"act\":\"disconnect\",\"seq\":5}");
