@@ -2,7 +2,7 @@
  * import: the verb. It reads the file, asks the machine what importers want to know, and writes the
  * brood.conf and the notes. What the file means is the importers' business.
  */
-#include "cli/import.h"
+#include "import/import.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -16,7 +16,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
-#include "cli/import.h"
+#include "import/import.h"
 #include "cli/interrupt.h"
 #include "cli/verb.h"
 

@@ -11,29 +11,11 @@ src_cli_libcli_la_SOURCES = \
 	src/cli/completion.c \
 	src/cli/completion.h \
 	src/cli/doctor.c \
-	src/cli/draft.c \
-	src/cli/draft.h \
 	src/cli/explain.c \
 	src/cli/help.c \
 	src/cli/import.c \
-	src/cli/import.h \
-	src/cli/import_command.c \
-	src/cli/import_ini.c \
-	src/cli/import_ini.h \
-	src/cli/import_literal.c \
 	src/cli/import_node.c \
 	src/cli/import_node.h \
-	src/cli/import_pm2.c \
-	src/cli/import_pm2.h \
-	src/cli/import_pm2_life.c \
-	src/cli/import_pm2_run.c \
-	src/cli/import_pm2_value.c \
-	src/cli/import_procfile.c \
-	src/cli/import_supervisord.c \
-	src/cli/import_supervisord.h \
-	src/cli/import_supervisord_output.c \
-	src/cli/import_supervisord_program.c \
-	src/cli/import_supervisord_value.c \
 	src/cli/instance.c \
 	src/cli/instance.h \
 	src/cli/interrupt.c \
@@ -58,10 +40,8 @@ src_cli_libcli_la_SOURCES = \
 	src/cli/verb.c \
 	src/cli/verb.h \
 	src/cli/when.c \
-	src/cli/when.h \
-	src/cli/words.c \
-	src/cli/words.h
-CLI_LIBS = src/cli/libcli.la src/ipc/libipc.la src/sys/libsys.la $(BASE_LIBS) $(JANSSON_LIBS) \
+	src/cli/when.h
+CLI_LIBS = src/cli/libcli.la src/import/libimport.la src/ipc/libipc.la src/sys/libsys.la $(BASE_LIBS) $(JANSSON_LIBS) \
 	$(SMARTCOLS_LIBS)
 
 bin_PROGRAMS += brood

@@ -11,10 +11,10 @@
 
 #include "base/err.h"
 #include "base/mem.h"
-#include "cli/draft.h"
-#include "cli/import.h"
-#include "cli/import_ini.h"
-#include "cli/words.h"
+#include "import/draft.h"
+#include "import/import.h"
+#include "import/sections.h"
+#include "import/words.h"
 #include "conf/conf.h"
 
 static char *const some_env[] = {"HOME=/home/me", "PATH=/usr/bin", "STAGE=prod", NULL};

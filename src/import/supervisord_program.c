@@ -1,5 +1,5 @@
 /*
- * import_supervisord_program: a [program:x] or [fcgi-program:x] becomes an app, or, where its
+ * supervisord_program: a [program:x] or [fcgi-program:x] becomes an app, or, where its
  * processes differ in more than a slot can say, as many apps as it has processes.
  */
 #include <limits.h>
@@ -9,7 +9,7 @@
 
 #include "base/mem.h"
 #include "base/units.h"
-#include "cli/import_supervisord.h"
+#include "import/supervisord.h"
 
 #define SPLIT_MAX    64 /* processes that become apps of their own */
 #define WORKERS_MAX  4096

@@ -1,15 +1,15 @@
 /*
- * import_pm2: what the parts of the importer share. No one else's business.
+ * pm2: what the parts of the importer share. No one else's business.
  */
-#ifndef BROOD_CLI_IMPORT_PM2_H
-#define BROOD_CLI_IMPORT_PM2_H
+#ifndef BROOD_IMPORT_PM2_H
+#define BROOD_IMPORT_PM2_H
 
 #include <jansson.h>
 #include <stdbool.h>
 
 #include "base/str.h"
-#include "cli/draft.h"
-#include "cli/import.h"
+#include "import/draft.h"
+#include "import/import.h"
 
 #define PM2_DAY_MS 86400000LL
 

@@ -1,9 +1,9 @@
 /*
- * import_supervisord: the configuration of supervisord 4: its files, and what is in them beside
+ * supervisord: the configuration of supervisord 4: its files, and what is in them beside
  * programs. Defaults and the meaning of values follow its own reader; what becomes of them follows
  * brood.conf(5).
  */
-#include "cli/import_supervisord.h"
+#include "import/supervisord.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,10 +1,10 @@
 /*
- * import_ini: INI as Python's configparser reads it, which is what supervisord takes: ";" and "#"
+ * sections: INI as Python's configparser reads it, which is what supervisord takes: ";" and "#"
  * behind a blank begin a comment, indented lines go on with the value before, the last of two wins.
  * Pure. (brood's own reader is for brood's own language, which has none of that.)
  */
-#ifndef BROOD_CLI_IMPORT_INI_H
-#define BROOD_CLI_IMPORT_INI_H
+#ifndef BROOD_IMPORT_SECTIONS_H
+#define BROOD_IMPORT_SECTIONS_H
 
 #include <stdbool.h>
 #include <stddef.h>

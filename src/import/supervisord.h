@@ -1,16 +1,16 @@
 /*
- * import_supervisord: what the parts of the importer share. No one else's business.
+ * supervisord: what the parts of the importer share. No one else's business.
  */
-#ifndef BROOD_CLI_IMPORT_SUPERVISORD_H
-#define BROOD_CLI_IMPORT_SUPERVISORD_H
+#ifndef BROOD_IMPORT_SUPERVISORD_H
+#define BROOD_IMPORT_SUPERVISORD_H
 
 #include <stdbool.h>
 
 #include "base/str.h"
-#include "cli/draft.h"
-#include "cli/import.h"
-#include "cli/import_ini.h"
-#include "cli/words.h"
+#include "import/draft.h"
+#include "import/import.h"
+#include "import/sections.h"
+#include "import/words.h"
 
 #define SUP_ROTATE "logrotate(8), with `brood reopen` in postrotate"
 

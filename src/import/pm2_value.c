@@ -1,8 +1,8 @@
 /*
- * import_pm2_value: what an ecosystem file says under a key, and which keys there are. A key has
+ * pm2_value: what an ecosystem file says under a key, and which keys there are. A key has
  * several names in PM2, and a value that JavaScript takes for false gives way to another name's.
  */
-#include "cli/import_pm2.h"
+#include "import/pm2.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /*
- * import_ini: lines become sections and options. Must not expand or interpret a value.
+ * sections: lines become sections and options. Must not expand or interpret a value.
  */
-#include "cli/import_ini.h"
+#include "import/sections.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -9,7 +9,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
-#include "cli/draft.h"
+#include "import/draft.h"
 
 #define SECTIONS_MAX 4096
 #define OPTIONS_MAX  512 /* of a section */

@@ -6,14 +6,14 @@
  * A text may have holes, which are made by the functions below and by nothing that was read: what
  * was read is refused or cleaned of their bytes (draft_is_text()) before it gets here.
  */
-#ifndef BROOD_CLI_DRAFT_H
-#define BROOD_CLI_DRAFT_H
+#ifndef BROOD_IMPORT_DRAFT_H
+#define BROOD_IMPORT_DRAFT_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
 #include "base/str.h"
-#include "cli/words.h"
+#include "import/words.h"
 
 #define DRAFT_APPS_MAX 500 /* two sections each, of 1024 that a file may have */
 

@@ -1,5 +1,5 @@
 /*
- * import_pm2_run: what PM2 would run, in which mode, and how many times. It tells an interpreter by
+ * pm2_run: what PM2 would run, in which mode, and how many times. It tells an interpreter by
  * the extension of the script, else by looking whether the file is text.
  */
 #include <stdio.h>
@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "cli/import_pm2.h"
+#include "import/pm2.h"
 
 #define WORKERS_MAX 4096
 

@@ -1,9 +1,9 @@
 /*
- * import_pm2: ecosystem files of PM2 7: apps, one by one, and what else is in them. What a key is
+ * pm2: ecosystem files of PM2 7: apps, one by one, and what else is in them. What a key is
  * called there and when it counts follows PM2's own reader; what becomes of it follows
  * brood.conf(5).
  */
-#include "cli/import_pm2.h"
+#include "import/pm2.h"
 
 #include <errno.h>
 #include <stdio.h>

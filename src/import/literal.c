@@ -1,5 +1,5 @@
 /*
- * import_literal: the JavaScript literals that PM2 takes for JSON (it evaluates the file). Data
+ * literal: the JavaScript literals that PM2 takes for JSON (it evaluates the file). Data
  * only: what would have to be run is refused, with its place.
  */
 #include <errno.h>
@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "cli/import.h"
+#include "import/import.h"
 
 #define DEPTH_MAX 64
 

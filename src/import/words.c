@@ -2,7 +2,7 @@
  * words: three languages of command lines. Must not expand anything and must not look at the
  * system: what needs a shell is said, with what a shell is to be given.
  */
-#include "cli/words.h"
+#include "import/words.h"
 
 #include <errno.h>
 #include <string.h>

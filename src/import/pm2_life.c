@@ -1,5 +1,5 @@
 /*
- * import_pm2_life: how long a start may take, how an app is stopped and started again, where its
+ * pm2_life: how long a start may take, how an app is stopped and started again, where its
  * output goes and what it finds in its environment.
  */
 #include <stdio.h>
@@ -7,7 +7,7 @@
 
 #include "base/mem.h"
 #include "base/units.h"
-#include "cli/import_pm2.h"
+#include "import/pm2.h"
 
 #define MIN_UPTIME_MS  1000 /* PM2's defaults */
 #define BACKOFF_MAX_MS 15000

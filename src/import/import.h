@@ -3,16 +3,16 @@
  * draft; what it wants to know of the machine it asks a struct world, so that it is a pure function
  * of the two, and can be fuzzed.
  */
-#ifndef BROOD_CLI_IMPORT_H
-#define BROOD_CLI_IMPORT_H
+#ifndef BROOD_IMPORT_IMPORT_H
+#define BROOD_IMPORT_IMPORT_H
 
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 
 #include "base/str.h"
-#include "cli/draft.h"
-#include "cli/words.h"
+#include "import/draft.h"
+#include "import/words.h"
 
 struct err;
 

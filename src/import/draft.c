@@ -3,7 +3,7 @@
  * put into the language of the file: $ and % that mean nothing there are doubled, what cannot stand
  * in a line is quoted, or noted and left out.
  */
-#include "cli/draft.h"
+#include "import/draft.h"
 
 #include <errno.h>
 #include <stdarg.h>

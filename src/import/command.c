@@ -1,5 +1,5 @@
 /*
- * import_command: commands of other supervisors as brood's. There is no shell and no launcher in
+ * command: commands of other supervisors as brood's. There is no shell and no launcher in
  * between: the process that brood starts has to be the program itself, or signals, sockets and
  * messages reach somebody else.
  */
@@ -10,7 +10,7 @@
 
 #include "base/mem.h"
 #include "base/units.h"
-#include "cli/import.h"
+#include "import/import.h"
 
 #define LAUNCHES_MAX 4 /* npm start that is npm run serve that is ... */
 

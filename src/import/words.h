@@ -1,8 +1,8 @@
 /*
  * words: command lines of others split into words as they split them. Pure.
  */
-#ifndef BROOD_CLI_WORDS_H
-#define BROOD_CLI_WORDS_H
+#ifndef BROOD_IMPORT_WORDS_H
+#define BROOD_IMPORT_WORDS_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /*
- * import_supervisord_value: what a key of supervisord's says: Python's % formats with names, paths,
+ * supervisord_value: what a key of supervisord's says: Python's % formats with names, paths,
  * and the list of variables, which is read by shlex there.
  */
 #include <errno.h>
@@ -9,7 +9,7 @@
 #include <strings.h>
 
 #include "base/mem.h"
-#include "cli/import_supervisord.h"
+#include "import/supervisord.h"
 
 /* --- % formats ----------------------------------------------------------------------------- */
 

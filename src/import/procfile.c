@@ -1,5 +1,5 @@
 /*
- * import_procfile: Procfiles as of Heroku, read as foreman reads them: lines "name: command", all
+ * procfile: Procfiles as of Heroku, read as foreman reads them: lines "name: command", all
  * others passed over. A shell ran each command; here as few as can be are given to one.
  */
 #include <errno.h>
@@ -10,7 +10,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/units.h"
-#include "cli/import.h"
+#include "import/import.h"
 
 #define PORT_DEFAULT "8080"
 

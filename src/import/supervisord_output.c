@@ -1,5 +1,5 @@
 /*
- * import_supervisord_output: where output goes, and the socket of a FastCGI program.
+ * supervisord_output: where output goes, and the socket of a FastCGI program.
  */
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -9,7 +9,7 @@
 
 #include "base/mem.h"
 #include "base/units.h"
-#include "cli/import_supervisord.h"
+#include "import/supervisord.h"
 
 /* --- output -------------------------------------------------------------------------------- */
 
