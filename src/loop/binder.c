@@ -12,13 +12,16 @@
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
+#include <utlist.h>
 
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/str.h"
 #include "loop/environment.h"
 #include "loop/libexec.h"
+#include "loop/loop.h"
 #include "loop/prepared.h"
+#include "loop/tell.h"
 #include "sys/elf.h"
 #include "sys/script.h"
 #include "sys/spawn.h"
@@ -159,6 +162,37 @@ check_module(const struct launch *la, struct err *e)
 	str_free(&path);
 	return r;
 }
+
+/* --- who should have asked for it ----------------------------------------------------------- */
+
+/* What the app's workers are started from now. */
+static struct launch *
+newest_launch(struct loop *l, const char *app)
+{
+	struct launch *la, *newest = NULL;
+
+	DL_FOREACH (l->launches->all, la)
+		if (strcmp(la->app->name, app) == 0)
+			newest = la;
+	return newest;
+}
+
+void
+binder_hint(struct loop *l, const char *app, const char *last_words)
+{
+	struct launch *la = newest_launch(l, app);
+	struct log_who who = {.app = app, .slot = -1};
+
+	if (!la || la->take != TAKE_FDS || la->listeners_len == 0 || la->told_bind ||
+	    (!strstr(last_words, "ddress already in use") && !strstr(last_words, "EADDRINUSE")))
+		return;
+	la->told_bind = true;
+	tell(l, LOG_LEVEL_WARN, "binds_itself", &who,
+	    "the program binds its address itself, which the master has open for it: write take = "
+	    "bind, or let it take the socket from descriptor 3 (LISTEN_FDS)");
+}
+
+/* -------------------------------------------------------------------------------------------- */
 
 int
 binder_check(const struct launch *la, struct err *e)

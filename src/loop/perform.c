@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "core/cluster.h"
+#include "loop/binder.h"
 #include "loop/channel.h"
 #include "loop/control.h"
 #include "loop/dispatch.h"
@@ -76,7 +77,9 @@ bury(struct loop *l, const struct action *a)
 	snprintf(o.reason, sizeof(o.reason), "%s", a->text);
 	procs_fill_obituary(l, a->worker, &o);
 	metrics_worker_gone(l->metrics, a->app, a->worker);
-	tell_obituary(l, &o);
+	if (!o.was_ready && o.last_words)
+		binder_hint(l, o.app, o.last_words);
+	tell_obituary(l, &o); /* the words are the journal's then */
 }
 
 /* Last words of the newest unexpected death, for a start that failed: of the app that the reply

@@ -35,6 +35,7 @@ struct launch {
 	bool change_user;
 	struct cred_user user;		/* valid with change_user */
 	struct environment env;
+	bool told_bind;			/* see binder_hint() */
 	bool own_port, own_instance;	/* PORT, NODE_APP_INSTANCE named by the configuration */
 	cpu_set_t cpus;			/* cpu_affinity: the list, or what auto deals out */
 	struct launch_file *files;

@@ -196,6 +196,13 @@ LD_PRELOAD = $MODULE"
 	retry_until 20 log_has "brood-bind: listen\(\) on port $own: no listen of the configuration"
 }
 
+@test "who binds without take = bind is told what to write" {
+	app_conf "python3 $BINDS threads 0.0.0.0 $PORT"
+	sed -i '/^take/d; s/^workers = .*/workers = 1/' "$CONF"
+	launch_master
+	retry_until 30 log_has 'web: the program binds its address itself.*write take = bind'
+}
+
 @test "programs that bind nothing do not notice" {
 	local with without
 
