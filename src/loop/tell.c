@@ -91,6 +91,9 @@ tell_transition(struct loop *l, const struct action *a)
 		/* As what it comes to by stalling: NOTE_STALLED, NOTE_RECOVERED. */
 		if (a->transition.from == WORKER_STALLED && a->transition.to == WORKER_READY)
 			event = NULL;
+		/* NOTE_SPARE_SERVES. */
+		if (a->transition.from == WORKER_PARKED && a->transition.to == WORKER_STARTING)
+			event = NULL;
 		from = worker_state_to_string(a->transition.from);
 		to = worker_state_to_string(a->transition.to);
 	} else {

@@ -33,6 +33,7 @@ system_tests = \
 	tests/system/161-node.bats \
 	tests/system/162-node-channel.bats \
 	tests/system/163-dialects.bats \
+	tests/system/164-node-spares.bats \
 	tests/system/170-bind.bats \
 	tests/system/180-import.bats \
 	tests/system/cli_client.bats
