@@ -247,7 +247,7 @@ static int
 open_asked(struct loop *l, struct launch *la, const struct node_query *q, struct listener **ret,
     struct err *e)
 {
-	struct conf_listen unix_conf, *conf = NULL;
+	struct conf_listen unix_conf = {0}, *conf = NULL;
 	struct str key = {0};
 	int r = -EINVAL;
 
