@@ -1,8 +1,8 @@
 # brood-bind.so: preloaded into programs that bind for themselves (take = bind). libc alone, and
 # none of the sanitizers' or of gcov's code, which a program that was built without them has not:
 # it would not start.
-bindmoduledir = $(pkglibexecdir)
-bindmodule_LTLIBRARIES = src/bind/brood-bind.la
+bindexecdir = $(pkglibexecdir)
+bindexec_LTLIBRARIES = src/bind/brood-bind.la
 src_bind_brood_bind_la_SOURCES = \
 	src/bind/bind.h \
 	src/bind/calls.c \
