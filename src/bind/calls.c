@@ -388,8 +388,11 @@ shim_connect(int fd, const struct sockaddr *sa, socklen_t len)
 static void
 settle_mode(struct bind_listener *l, int fd)
 {
-	int saved = errno, flags = real()->fcntl(fd, F_GETFL);
+	int saved = errno, flags;
 
+	if (l->blocks && !l->undecided)
+		return; /* it has been told, and wait_for_one() does the rest */
+	flags = real()->fcntl(fd, F_GETFL);
 	if (flags >= 0 && !l->blocks && !(flags & O_NONBLOCK))
 		(void)real()->fcntl(fd, F_SETFL, flags | O_NONBLOCK);
 	else if (flags >= 0 && l->undecided && (flags & O_NONBLOCK))
