@@ -224,7 +224,7 @@ function sweep() {
 		const sockets = answeringWorks() ? connections(server) : null;
 
 		if (!sockets && now - since >= QUIET_MS)
-			server.closeIdleConnections();
+			server.closeIdleConnections?.();
 		for (const socket of sockets ?? []) {
 			const last = quiet.get(socket);
 
@@ -244,11 +244,17 @@ function onClosed(server) {
 	timer = null;
 }
 
-/* Whether server speaks HTTP/1 and is looked after in here from now on. */
+/* Those for HTTP/2 may speak HTTP/1 as well. */
+function speaksHttp(server) {
+	return typeof server.closeIdleConnections === 'function' ||
+	    typeof server.updateSettings === 'function';
+}
+
+/* Whether server speaks HTTP and is looked after in here from now on. */
 function take(server) {
 	if (draining.has(server))
 		return true;
-	if (typeof server.closeIdleConnections !== 'function')
+	if (!speaksHttp(server))
 		return false;
 	draining.set(server, performance.now());
 	server.once('close', () => onClosed(server));
