@@ -40,7 +40,7 @@ TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
 SIGNAL = re.compile(r"[A-Z0-9+-]+$")
 CAUSE = one_of("exit signal oom exec spawn ready_timeout protocol channel request watchdog probe reload "
                "rollout_failed scale operator shutdown")
-WORKER_STATE = one_of("idle starting ready stalled draining stopping dead")
+WORKER_STATE = one_of("idle starting parked ready stalled draining stopping dead")
 SLOT_STATE = one_of("resting starting serving backoff failed exited")
 
 # A name that ends with "?" may be missing.
@@ -48,7 +48,7 @@ BEAT = {"age_ms": COUNT, "lag_us": COUNT, "busy": NUMBER, "conns": COUNT, "reque
         "stolen": COUNT}
 QUEUE = {"now": COUNT, "most": COUNT, "limit": COUNT, "rescued": COUNT}
 WORKER = {
-    "pid": COUNT, "generation": COUNT, "state": WORKER_STATE,
+    "pid": COUNT, "number": COUNT, "generation": COUNT, "state": WORKER_STATE,
     "step": one_of("none delay cut quiet asked agreed signalled aborted killed"), "reason": TEXT,
     "uptime_ms": COUNT, "speaks": BOOL, "leader": BOOL, "status": TEXT, "beat": maybe(BEAT),
     "messages_in": COUNT, "messages_out": COUNT, "messages_skipped": COUNT,
@@ -60,6 +60,7 @@ SLOT_HEAD = {
 }
 SLOT = {**SLOT_HEAD, "tier": maybe(one_of("T0 T1 T2")), "seat": COUNT, "queue": maybe(QUEUE),
         "taken_over": COUNT, "next": maybe(WORKER), "leaving": List(WORKER)}
+SPARE = {**SLOT_HEAD, "state": Or(SLOT_STATE, WORKER_STATE), "leaving": List(WORKER)}
 APP = {
     "name": TEXT,
     "state": one_of("ready starting degraded failed exited resting drained stopping reloading"),
@@ -68,8 +69,9 @@ APP = {
     "balance": one_of("shared kernel even sticky cpu dispatch"),
     "steering": one_of("none serve hold"), "leader": maybe(COUNT),
     "listeners": List({"address": TEXT, "name": TEXT, "sockets": COUNT, "port": COUNT,
-                       "shape": one_of("shared kernel steered")}),
-    "slots": List(SLOT),
+                       "shape": one_of("shared kernel steered"), "asked": BOOL,
+                       "unused_as?": COUNT}),
+    "slots": List(SLOT), "spares": List(SPARE),
 }
 STATUS = {
     "version": TEXT, "protocol": COUNT, "name": TEXT, "pid": COUNT, "adhoc": BOOL,
