@@ -403,6 +403,9 @@ plan_listen(struct sim *s, int i, uint64_t boot)
 		plan(s, boot, &ev, i);
 	if (chance(s, 20))
 		plan(s, boot + rnd(s, 1000) * MS, &ev, i); /* another server */
+	ev.kind = EVENT_CHANNEL_CLOSED;
+	if (chance(s, 3))
+		plan(s, boot + rnd(s, 5000) * MS, &ev, i);
 	s->procs[i].late = chance(s, 70);
 	if (!s->procs[i].late)
 		plan_ready(s, i, boot > 50 * MS ? boot - 50 * MS : 0);
