@@ -31,6 +31,11 @@ AM_TESTS_ENVIRONMENT = \
 # What looks at texts, at the compiler or at programs that are not ours: once is enough, in the normal
 # build.
 PLAIN_TESTS =
+# The longest are the first to start, so that they are not waited for alone at the end.
+if !SANITIZERS
+TESTS += tests/node/conformance.tap
+endif
+TESTS += tests/system/090-load.tap
 
 include tests/lib/local.mk
 include tests/unit/base.mk

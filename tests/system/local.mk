@@ -38,7 +38,6 @@ system_tests = \
 	tests/system/180-import.bats \
 	tests/system/cli_client.bats
 # Real Node workers of several versions.
-PLAIN_TESTS += tests/node/conformance.tap
 EXTRA_DIST += tests/node/cases.cjs tests/node/conformance.cjs tests/node/conformance.tap \
 	tests/node/module.mjs
 # Programs of other people, by their recipes in contrib.
@@ -87,5 +86,4 @@ tests_system_bind_cases_LDFLAGS = $(HARDEN_LDFLAGS) -pthread
 TESTS += tests/system/bind_cases
 
 # Not of bats: the load tests speak TAP themselves.
-TESTS += tests/system/090-load.tap
 EXTRA_DIST += tests/system/090-load.tap
