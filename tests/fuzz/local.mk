@@ -37,6 +37,11 @@ tests_fuzz_fuzz_http_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/lib
 tests_fuzz_fuzz_http_LDADD = $(HTTP_LIBS)
 tests_fuzz_fuzz_http_LDFLAGS = $(fuzz_ldflags)
 
+FUZZ_TARGETS += tests/fuzz/fuzz_node
+tests_fuzz_fuzz_node_SOURCES = tests/fuzz/fuzz_node.c $(fuzz_driver)
+tests_fuzz_fuzz_node_LDADD = $(IPC_LIBS)
+tests_fuzz_fuzz_node_LDFLAGS = $(fuzz_ldflags)
+
 FUZZ_TARGETS += tests/fuzz/fuzz_import
 tests_fuzz_fuzz_import_SOURCES = tests/fuzz/fuzz_import.c $(fuzz_driver)
 tests_fuzz_fuzz_import_LDADD = src/import/libimport.la $(CONF_LIBS) $(JANSSON_LIBS)
