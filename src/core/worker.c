@@ -324,6 +324,21 @@ fail_start(struct worker *w, enum cause cause, const char *reason)
 	generation_unref(s->app->core, d.generation);
 }
 
+/* Another worker of the app has shown meanwhile that it will say so: then it has the whole time for it. */
+static bool
+has_time_to_say_so(struct worker *w)
+{
+	struct core *c = w->app->core;
+	uint64_t due_us = w->spawned_us + w->generation->conf->ready_timeout_ms * 1000;
+
+	if (!will_acknowledge(w) && !(w->generation->node && will_listen(w)))
+		return false;
+	if (c->now_us >= due_us)
+		return false;
+	timer_arm(&c->timers, &w->timer, due_us);
+	return true;
+}
+
 static void
 on_start_deadline(struct worker *w)
 {
@@ -338,6 +353,8 @@ on_start_deadline(struct worker *w)
 	}
 	switch (conf->ready) {
 	case READY_AUTO:
+		if (has_time_to_say_so(w))
+			return;
 		if (w->probing || w->generation->ring || timer_is_armed(&w->check) ||
 		    will_acknowledge(w) || (w->generation->node && will_listen(w)))
 			break;

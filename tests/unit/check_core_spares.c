@@ -390,6 +390,25 @@ START_TEST(spare_that_never_asks_is_stopped)
 }
 END_TEST
 
+/* The sibling listens just before its own short time is over, which is no reason to stop it. */
+START_TEST(who_will_listen_after_all_has_the_whole_time)
+{
+	conf.listen_len = 0;
+	conf.spares = 0;
+	configure(2, 0);
+	spawned(1);
+	spawned(2);
+	later(CORE_LISTEN_WAIT_MS * MS - 1);
+	simple(EVENT_ASKED, 1);
+	listening(1);
+	later(1);
+	ck_assert_ptr_null(find(ACTION_SIGNAL));
+	ck_assert_int_eq(core->apps->slots[1]->current->state, WORKER_STARTING);
+	later(conf.ready_timeout_ms * MS - CORE_LISTEN_WAIT_MS * MS);
+	ck_assert_ptr_nonnull(find(ACTION_SIGNAL));
+}
+END_TEST
+
 START_TEST(program_that_may_never_listen_gets_no_further_spare)
 {
 	conf.listen_len = 0;
@@ -655,6 +674,7 @@ main(void)
 	tcase_add_test(t, parked_spare_that_dies_is_followed_by_another);
 	tcase_add_test(t, spare_that_dies_at_boot_is_tried_later_and_less_and_less);
 	tcase_add_test(t, spare_that_never_asks_is_stopped);
+	tcase_add_test(t, who_will_listen_after_all_has_the_whole_time);
 	tcase_add_test(t, program_that_may_never_listen_gets_no_further_spare);
 	tcase_add_test(t, spare_without_a_channel_is_no_use);
 	tcase_add_test(t, what_a_spare_said_counts_when_it_has_a_slot);
