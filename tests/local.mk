@@ -31,10 +31,8 @@ AM_TESTS_ENVIRONMENT = \
 # What looks at texts, at the compiler or at programs that are not ours: once is enough, in the normal
 # build.
 PLAIN_TESTS =
-# The longest are the first to start, so that they are not waited for alone at the end.
-if !SANITIZERS
-TESTS += tests/node/conformance.tap
-endif
+# The longest is the first to start, so that it is not waited for alone at the end; the next longest
+# comes when it is over, as both want the whole machine.
 TESTS += tests/system/090-load.tap
 
 include tests/lib/local.mk
@@ -57,6 +55,9 @@ include tests/order/local.mk
 include tests/drift/local.mk
 include tests/system/local.mk
 include tests/bench/local.mk
+if !SANITIZERS
+TESTS += tests/node/conformance.tap
+endif
 
 TESTS += $(UNIT_TESTS)
 if !SANITIZERS

@@ -2,8 +2,9 @@
 //
 //	conformance.cjs NODE...		each a program of Node's; CASES is a regular expression for names
 //
-// All cases of one NODE are apps of one master and run side by side; what happens to them from outside
-// is done one after the other at the end. BUILD is the build directory.
+// Cases of one NODE are apps of one master and run side by side, a few at a time, as they are not alone
+// on the machine; what happens to them from outside is done one after the other at the end. BUILD is the
+// build directory.
 'use strict';
 
 const assert = require('node:assert');
@@ -17,6 +18,7 @@ const { cases, until, wait } = require('./cases.cjs');
 
 const build = process.env.top_builddir || process.env.BUILD;
 const PORTS_EACH = 20;
+const AT_A_TIME = 14;
 const DEADLINE_S = 60;
 let count = 0, failed = 0;
 
@@ -64,16 +66,15 @@ async function freeRange(n) {
 }
 
 class Master {
-	constructor(node, dir) {
+	constructor(node, dir, names) {
+		this.names = names;
 		this.node = node;
 		this.dir = dir;
 		this.apps = [];
 	}
 
 	async start() {
-		const only = new RegExp(process.env.CASES || '');
-		const names = Object.keys(cases).filter((name) => only.test(name));
-		const base = await freeRange(names.length * PORTS_EACH);
+		const names = this.names, base = await freeRange(names.length * PORTS_EACH);
 		const busy = net.createServer();
 		let conf = `[master]\nname = conformance\nrun_dir = ${this.dir}/run\n`;
 
@@ -250,10 +251,10 @@ async function judge(master, app, deadline) {
 	return '';
 }
 
-async function run(node) {
+async function run(node, names) {
 	const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'brood-node.'));
 	const version = execFileSync(node, ['--version'], { encoding: 'utf8' }).trim();
-	const master = new Master(node, dir);
+	const master = new Master(node, dir, names);
 	const deadline = Date.now() + DEADLINE_S * 1000;
 	const before = failed;
 
@@ -280,8 +281,12 @@ async function run(node) {
 }
 
 (async () => {
+	const only = new RegExp(process.env.CASES || '');
+	const names = Object.keys(cases).filter((name) => only.test(name));
+
 	for (const node of process.argv.slice(2))
-		await run(node);
+		for (let i = 0; i < names.length; i += AT_A_TIME)
+			await run(node, names.slice(i, i + AT_A_TIME));
 	console.log(`1..${count}`);
 	process.exit(failed ? 1 : 0);
 })();
