@@ -33,7 +33,9 @@ AM_TESTS_ENVIRONMENT = \
 PLAIN_TESTS =
 # The longest is the first to start, so that it is not waited for alone at the end; the next longest
 # comes when it is over, as both want the whole machine.
+if !SANITIZERS
 TESTS += tests/system/090-load.tap
+endif
 
 include tests/lib/local.mk
 include tests/unit/base.mk

@@ -27,19 +27,21 @@ system_tests = \
 	tests/system/140-dispatch.bats \
 	tests/system/130-drain.bats \
 	tests/system/131-doctor.bats \
-	tests/system/150-examples.bats \
-	tests/system/151-exercise.bats \
-	tests/system/160-node-preload.bats \
 	tests/system/161-node.bats \
 	tests/system/162-node-channel.bats \
 	tests/system/163-dialects.bats \
 	tests/system/164-node-spares.bats \
-	tests/system/170-bind.bats \
-	tests/system/180-import.bats \
 	tests/system/cli_client.bats
 # Real Node workers of several versions.
 EXTRA_DIST += tests/node/cases.cjs tests/node/conformance.cjs tests/node/conformance.tap \
 	tests/node/module.mjs
+# What is built without sanitizers in any build, or has unit tests of each line.
+plain_system_tests = \
+	tests/system/150-examples.bats \
+	tests/system/151-exercise.bats \
+	tests/system/160-node-preload.bats \
+	tests/system/170-bind.bats \
+	tests/system/180-import.bats
 # Programs of other people, by their recipes in contrib.
 recipe_tests = \
 	tests/system/111-recipe-asyncio.bats \
@@ -56,9 +58,9 @@ recipe_tests = \
 	tests/system/203-recipe-ssr.bats
 if HAVE_BATS
 TESTS += $(system_tests)
-PLAIN_TESTS += $(recipe_tests)
+PLAIN_TESTS += $(plain_system_tests) $(recipe_tests)
 endif
-EXTRA_DIST += $(system_tests) $(recipe_tests)
+EXTRA_DIST += $(system_tests) $(plain_system_tests) $(recipe_tests)
 EXTRA_DIST += tests/lib/state.bash \
 	tests/system/import \
 	tests/node/app.mjs \
