@@ -54,7 +54,7 @@ spare_died() {
 	[ "$(spare .slot)" = 2 ]
 	pid=$(spare .worker.pid)
 	# It serves nobody.
-	for _ in {1..12}; do
+	for _ in {1..40}; do
 		get /id
 	done | cut -d' ' -f1 | sort -u > "$T/slots"
 	[ "$(xargs < "$T/slots")" = "0 1" ]
@@ -65,7 +65,7 @@ spare_died() {
 	[ "$(slot 1 .worker.number)" = 2 ]
 	[ "$(slot 1 .restarts)" = 1 ]
 	[ "$(death 1 .pid)" = "$dead" ]
-	for _ in {1..12}; do
+	for _ in {1..40}; do
 		get /id
 	done | cut -d' ' -f1 | sort -u > "$T/slots"
 	[ "$(xargs < "$T/slots")" = "0 2" ]
