@@ -39,6 +39,8 @@ php_is_asked() {
 	php_start 2
 	server_ask
 	retry_until 20 php_is_asked
+	# Neither takes what the other was asked before: nginx asks again once.
+	kill -STOP "$(worker 0)" "$(worker 1)"
 	kill -KILL "$(worker 0)" "$(worker 1)"
 	recipe_load 1 50
 	server_was_answered
