@@ -188,18 +188,28 @@ END
 }
 
 @test "K5 a client that dies leaves its operation running" {
+	cat > "$T/gated" << END
+#!/bin/sh
+until [ -e $T/gate ]; do sleep 0.05; done
+exec badworker
+END
+	chmod +x "$T/gated"
 	write_conf << END
 [app:web]
-command = badworker --ready-delay 500
+command = $T/gated
 listen = 127.0.0.1:$PORT
 workers = 2
 END
+	: > "$T/gate"
 	start_master
 	retry_until 10 ready_is 2
+	rm "$T/gate"
 	brood -i "$NAME" reload > /dev/null 2>&1 3>&- &
 	client=$!
 	retry_until 5 log_has 'generation 1 -> 2'
+	# The rollout can't end before the client does.
 	kill -KILL "$client"
+	: > "$T/gate"
 	retry_until 10 generation_is 2
 	stop_master
 }
