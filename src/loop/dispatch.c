@@ -21,6 +21,7 @@
 #include "core/cluster.h"
 #include "loop/channel.h"
 #include "loop/doors.h"
+#include "loop/held.h"
 #include "loop/launch.h"
 #include "loop/loop.h"
 #include "loop/node.h"
@@ -31,18 +32,10 @@
 #define ASLEEP_MS     16 /* a worker asked and does not read: looked at again, the pauses grow */
 #define ASLEEP_MAX_MS 1024
 
-/* Accepted, and nobody there to take it. */
-struct held {
-	char app[49];
-	const struct listener *listener; /* compared only */
-	int fd;
-	struct held *next;
-};
-
 struct dispatch {
 	struct loop *loop;
 	struct proc *waiting; /* for a connection, the longest first */
-	struct held *held;
+	struct held *held; /* accepted for somebody who then did not take it */
 	struct doors *doors;
 	struct recall *recall;
 	struct node_giver giver; /* to workers of Node's */
@@ -122,8 +115,9 @@ try_again_in(struct dispatch *d, uint64_t ms)
 
 /* The first in the line that can be reached has it. */
 static bool
-send_to_next(struct dispatch *d, const char *app, const struct listener *ls, int fd)
+send_to_next(void *arg, const char *app, const struct listener *ls, int fd)
 {
+	struct dispatch *d = arg;
 	struct proc *p;
 	const char *name;
 
@@ -151,40 +145,18 @@ static void
 hand_over(void *arg, const char *app, const struct listener *ls, int fd)
 {
 	struct dispatch *d = arg;
-	struct held *h;
 
-	if (send_to_next(d, app, ls, fd)) {
+	if (send_to_next(d, app, ls, fd))
 		fd_close(&fd);
-		return;
-	}
-	h = mem_calloc(1, sizeof(*h));
-	if (!h) {
-		fd_close(&fd); /* lost: there is no memory even to remember it */
-		return;
-	}
-	memcpy(h->app, app, sizeof(h->app));
-	h->listener = ls;
-	h->fd = fd;
-	LL_APPEND(d->held, h);
-}
-
-static void
-drop_held(struct dispatch *d, struct held *h)
-{
-	LL_DELETE(d->held, h);
-	fd_close(&h->fd);
-	mem_free(h);
+	else
+		held_add(&d->held, app, ls, fd);
 }
 
 /* What is held goes before what has not been accepted yet. */
 static void
 settle(struct dispatch *d)
 {
-	struct held *h, *next;
-
-	LL_FOREACH_SAFE (d->held, h, next)
-		if (send_to_next(d, h->app, h->listener, h->fd))
-			drop_held(d, h);
+	held_sift(&d->held, send_to_next, d);
 	doors_settle(d->doors);
 }
 
@@ -346,8 +318,7 @@ dispatch_done(struct loop *l)
 	if (!d)
 		return;
 	l->dispatch = NULL;
-	while (d->held)
-		drop_held(d, d->held);
+	held_free(&d->held);
 	doors_free(d->doors);
 	recall_free(d->recall);
 	uv_close((uv_handle_t *)&d->again, on_again_closed);
@@ -410,29 +381,21 @@ dispatch_forget(struct loop *l, struct proc *p)
 	dispatch_leaves(l, p->worker);
 }
 
-/* Whether some generation of the app still names the listener. */
 static bool
-is_named(const struct loop *l, const char *app, const struct listener *ls)
+is_nobodys(void *arg, const char *app, const struct listener *ls, int fd)
 {
-	const struct launch *la;
-
-	DL_FOREACH (l->launches->all, la)
-		if (strcmp(la->app->name, app) == 0 && name_of(la, ls))
-			return true;
-	return false;
+	(void)fd;
+	return !launches_serve(arg, app, ls);
 }
 
 void
 dispatch_settle(struct loop *l)
 {
 	struct dispatch *d = l->dispatch;
-	struct held *h, *next;
 
 	if (!d)
 		return;
-	doors_sort_out(d->doors, is_named);
-	LL_FOREACH_SAFE (d->held, h, next)
-		if (!is_named(l, h->app, h->listener))
-			drop_held(d, h);
+	doors_sort_out(d->doors, launches_serve);
+	held_sift(&d->held, is_nobodys, l);
 	settle(d);
 }

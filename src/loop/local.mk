@@ -29,6 +29,8 @@ src_loop_libloop_la_SOURCES = \
 	src/loop/group.c \
 	src/loop/guard.c \
 	src/loop/guard.h \
+	src/loop/held.c \
+	src/loop/held.h \
 	src/loop/launch.c \
 	src/loop/launch.h \
 	src/loop/libexec.c \

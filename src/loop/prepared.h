@@ -90,5 +90,7 @@ int launch_add_listener(struct loop *l, struct launch *la, const struct conf_lis
     struct listener **ret, struct err *e);
 /* Nobody asks for it any more: closed, unless another launch names it. Only those that were added. */
 void launch_drop_listener(struct loop *l, struct launch *la, struct listener *ls);
+/* Whether some generation of the app, an old one perhaps, has that listener. */
+bool launches_serve(const struct loop *l, const char *app, const struct listener *ls);
 
 #endif

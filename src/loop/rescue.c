@@ -17,6 +17,7 @@
 #include "base/mem.h"
 #include "core/cluster.h"
 #include "loop/channel.h"
+#include "loop/held.h"
 #include "loop/listeners.h"
 #include "loop/loop.h"
 #include "loop/node.h"
@@ -37,20 +38,12 @@ struct source {
 	struct source *next;
 };
 
-/* Accepted, and nobody there to take it. */
-struct held {
-	char app[49];
-	const struct listener *listener; /* compared only */
-	int fd;
-	struct held *next;
-};
-
 struct rescue {
 	struct loop *loop;
 	struct node_giver giver;
 	struct recall *recall;
 	struct source *sources;
-	struct held *held;
+	struct held *held; /* accepted for somebody who then did not take it */
 	uv_timer_t again;
 	uint64_t again_ms; /* the next pause */
 	worker_id last; /* that was given one: the next is behind it */
@@ -135,26 +128,9 @@ try_again(struct rescue *r)
 static void
 hold(struct rescue *r, const char *app, const struct listener *ls, int fd)
 {
-	struct held *h = mem_calloc(1, sizeof(*h));
-
-	if (!h) {
-		fd_close(&fd); /* lost: there is no memory even to remember it */
-		return;
-	}
-	memcpy(h->app, app, sizeof(h->app));
-	h->listener = ls;
-	h->fd = fd;
-	LL_APPEND(r->held, h);
+	held_add(&r->held, app, ls, fd);
 	if (!uv_is_active((uv_handle_t *)&r->again))
 		try_again(r);
-}
-
-static void
-drop_held(struct rescue *r, struct held *h)
-{
-	LL_DELETE(r->held, h);
-	fd_close(&h->fd);
-	mem_free(h);
 }
 
 /* Whether anybody will ever take what came there. */
@@ -162,28 +138,22 @@ static bool
 is_served(const struct loop *l, const char *app, const struct listener *ls)
 {
 	const struct app *a = core_find_app(l->core, app);
-	const struct launch *la;
 
-	if (!a || (a->wanted != APP_RUN && a->alive == 0))
-		return false;
-	DL_FOREACH (l->launches->all, la) {
-		if (strcmp(la->app->name, app) != 0)
-			continue;
-		for (size_t i = 0; i < la->listeners_len; i++)
-			if (la->listeners[i] == ls)
-				return true;
-	}
-	return false;
+	return a && (a->wanted == APP_RUN || a->alive > 0) && launches_serve(l, app, ls);
+}
+
+static bool
+is_given_or_nobodys(void *arg, const char *app, const struct listener *ls, int fd)
+{
+	struct rescue *r = arg;
+
+	return !is_served(r->loop, app, ls) || give(r, app, ls, fd);
 }
 
 static void
 settle_held(struct rescue *r)
 {
-	struct held *h, *next;
-
-	LL_FOREACH_SAFE (r->held, h, next)
-		if (!is_served(r->loop, h->app, h->listener) || give(r, h->app, h->listener, h->fd))
-			drop_held(r, h);
+	held_sift(&r->held, is_given_or_nobodys, r);
 }
 
 static void
@@ -368,8 +338,7 @@ rescue_done(struct loop *l)
 	if (!r)
 		return;
 	l->rescue = NULL;
-	while (r->held)
-		drop_held(r, r->held);
+	held_free(&r->held);
 	while (r->sources)
 		drop_source(r, r->sources);
 	recall_free(r->recall);

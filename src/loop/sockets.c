@@ -207,6 +207,21 @@ launch_drop_listener(struct loop *l, struct launch *la, struct listener *ls)
 	listener_put(&l->launches->listeners, ls);
 }
 
+bool
+launches_serve(const struct loop *l, const char *app, const struct listener *ls)
+{
+	const struct launch *la;
+
+	DL_FOREACH (l->launches->all, la) {
+		if (strcmp(la->app->name, app) != 0)
+			continue;
+		for (size_t i = 0; i < la->listeners_len; i++)
+			if (la->listeners[i] == ls)
+				return true;
+	}
+	return false;
+}
+
 int
 launch_open_slots(struct loop *l, struct launch *la, unsigned workers, struct err *e)
 {
