@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -126,7 +127,9 @@ set_option(int fd, int level, int option, int value)
 }
 
 /* SO_REUSEADDR lets a stream socket pass over TIME_WAIT (N2); on a datagram socket it would let
- * a stranger share the port. */
+ * a stranger share the port. Connections inherit TCP_NODELAY: a program that did not open the socket
+ * itself may not know that it is TCP, and an answer in two writes would wait for the client's delayed
+ * acknowledgement. */
 static int
 open_bound(const struct target *t, int *ret_fd)
 {
@@ -144,6 +147,8 @@ open_bound(const struct target *t, int *ret_fd)
 		error = set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1);
 	if (error == 0 && v6)
 		error = set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, !t->dual);
+	if (error == 0 && !udp)
+		error = set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
 	if (error == 0 && bind(fd, &t->address.any, t->len) < 0)
 		error = -errno;
 	if (error < 0)

@@ -210,6 +210,20 @@ START_TEST(nonblocking_is_set_when_asked)
 }
 END_TEST
 
+START_TEST(connections_begin_with_nodelay)
+{
+	struct listen_spec spec = tcp("127.0.0.1", 0);
+	int fd, port = must_open(&spec, 1, &fd), client = connect_v4(port);
+	int served = accept(fd, NULL, NULL);
+
+	ck_assert_int_ge(served, 0);
+	ck_assert_int_ne(option_of(served, IPPROTO_TCP, TCP_NODELAY), 0);
+	fd_close(&served);
+	fd_close(&client);
+	fd_close(&fd);
+}
+END_TEST
+
 START_TEST(group_shares_one_port)
 {
 	struct listen_spec spec = tcp("127.0.0.1", 0);
@@ -722,6 +736,7 @@ main(void)
 	tcase_add_loop_test(t, R6_a_steered_group_begins_with_its_first_member, 0, 2);
 	tcase_add_test(t, R26_joining_as_another_user_says_why_not);
 	tcase_add_test(t, nonblocking_is_set_when_asked);
+	tcase_add_test(t, connections_begin_with_nodelay);
 	tcase_add_test(t, group_shares_one_port);
 	tcase_add_test(t, star_takes_both_families);
 	tcase_add_test(t, n3_star_and_ipv4_overlap_is_refused);
