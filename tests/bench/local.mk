@@ -9,7 +9,7 @@ tests_bench_plain_worker_SOURCES = tests/bench/plain_worker.c tests/bench/block.
 tests_bench_take_worker_SOURCES = tests/bench/take_worker.c tests/bench/block.h
 TESTS += tests/bench/load.tap
 EXTRA_DIST += tests/bench/load.tap tests/bench/run tests/bench/stall tests/bench/runtime \
-	tests/bench/nodes tests/bench/node/app.cjs tests/bench/node/primary.cjs \
+	tests/bench/nodes tests/bench/node/app.cjs tests/bench/node/http.cjs tests/bench/node/primary.cjs \
 	tests/bench/exercise.py tests/bench/idle.py tests/bench/sleepers.go tests/bench/turns.cjs \
 	tests/soak/run tests/lib/cluster.bash
 

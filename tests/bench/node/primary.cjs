@@ -33,7 +33,7 @@ function replaceAll() {
 	})();
 }
 
-cluster.setupPrimary({ exec: path.join(__dirname, 'app.cjs') });
+cluster.setupPrimary({ exec: path.join(__dirname, `${process.env.APP}.cjs`) });
 cluster.on('exit', (worker) => {
 	if (wanted.delete(worker))
 		start();
