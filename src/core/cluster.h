@@ -215,7 +215,9 @@ struct app {
 	struct steer_table steer; /* as it was last given out */
 	bool steer_stale; /* something changed that it depends on */
 	bool held_off; /* until a worker is ready again */
-	uint64_t no_stalls_until_us; /* all looked stalled at once */
+	uint64_t still_limit_us; /* all looked stalled at once: a queue may stand still for so long, if
+				  * that is longer than stall_after; halved when due */
+	uint64_t still_limit_due_us;
 	uint64_t starts, deaths; /* counters since the master's start */
 	struct app *next;
 };

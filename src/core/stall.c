@@ -182,27 +182,54 @@ is_last_that_takes(const struct worker *w)
 	return true;
 }
 
-/* It was tried in the meantime, and took nothing: that the others are slow at this moment is no
- * excuse for it. Else, where all are slow now and then, one that hangs would be forgiven for ever,
- * and no watchdog would come to its end. */
-static bool
-is_old_stall(const struct worker *w)
+/* How long the queue of a worker may stand still. */
+static uint64_t
+still_limit_us(const struct worker *w)
 {
-	return w->app->core->now_us - w->stalled_us > CORE_ALL_STALLED_MS * 1000;
+	uint64_t us = w->generation->conf->stall_after_ms * 1000;
+
+	return us > w->app->still_limit_us ? us : w->app->still_limit_us;
+}
+
+static uint64_t
+still_us(const struct worker *w)
+{
+	return w->queue_since_us != 0 ? w->app->core->now_us - w->queue_since_us : 0;
+}
+
+/* So slow are all at this time. Who stood still for longer is stalled none the less: else, where all are
+ * slow now and then, one that hangs would be forgiven for ever, and no watchdog would come to its end. */
+static void
+allow_more(struct worker *last)
+{
+	struct app *a = last->app;
+	uint64_t us = still_limit_us(last), still = still_us(last);
+
+	us = 2 * (us > still ? us : still);
+	if (us > CORE_ALL_STALLED_MS * 1000)
+		us = CORE_ALL_STALLED_MS * 1000;
+	a->still_limit_us = us;
+	a->still_limit_due_us = a->core->now_us + CORE_ALL_STALLED_FORGET_MS * 1000;
+	for (unsigned i = 0; i < a->slots_len; i++) {
+		struct worker *w = a->slots[i]->current;
+		uint64_t since_us = w ? w->queue_since_us : 0;
+
+		if (!w || w->state != WORKER_STALLED || w->silent || still_us(w) >= us)
+			continue;
+		recover(w, "all workers looked stalled, so none is:");
+		w->queue_since_us = since_us; /* it may stand still yet */
+	}
 }
 
 static void
-forgive_all(struct app *a)
+allow_less(struct app *a)
 {
-	a->no_stalls_until_us = a->core->now_us + CORE_ALL_STALLED_MS * 1000;
-	for (unsigned i = 0; i < a->slots_len; i++) {
-		struct worker *w = a->slots[i]->current;
-
-		if (w && w->state == WORKER_STALLED && !w->silent && !is_old_stall(w))
-			recover(w, "all workers looked stalled, so none is:");
-		if (w)
-			w->queue_since_us = 0;
-	}
+	if (a->still_limit_us == 0 || a->core->now_us < a->still_limit_due_us)
+		return;
+	a->still_limit_us /= 2;
+	if (a->still_limit_us < 1000)
+		a->still_limit_us = 0;
+	a->still_limit_due_us = a->core->now_us + CORE_ALL_STALLED_FORGET_MS * 1000;
 }
 
 /* What the app is steered by now; in a rollout workers may be of a generation that differs. */
@@ -214,16 +241,17 @@ is_sticky(const struct app *a)
 
 /* --- queues -------------------------------------------------------------------------------- */
 
-/* A queue that is not empty and never got shorter within stall_after. */
+/* A queue that is not empty and never got shorter within its limit. */
 static void
 look_at_own(struct worker *w, unsigned len)
 {
-	const struct conf_app *conf = w->generation->conf;
 	struct core *c = w->app->core;
 	char limit[32], text[ACTION_TEXT_MAX];
 	unsigned before = w->queue_len;
 
 	w->queue_len = len;
+	if (w->state == WORKER_STALLED)
+		return; /* what became of its queue was not its doing */
 	if (len == 0) {
 		w->queue_since_us = 0;
 		return;
@@ -232,15 +260,13 @@ look_at_own(struct worker *w, unsigned len)
 		w->queue_since_us = c->now_us;
 		return;
 	}
-	if (w->state != WORKER_READY || is_sticky(w->app) ||
-	    c->now_us < w->app->no_stalls_until_us ||
-	    c->now_us - w->queue_since_us < conf->stall_after_ms * 1000)
+	if (w->state != WORKER_READY || is_sticky(w->app) || still_us(w) < still_limit_us(w))
 		return;
 	if (is_last_that_takes(w)) {
-		forgive_all(w->app);
+		allow_more(w);
 		return;
 	}
-	units_format_age_ms((c->now_us - w->queue_since_us) / 1000, limit, sizeof(limit));
+	units_format_age_ms(still_us(w) / 1000, limit, sizeof(limit));
 	text_format(text, "takes no connection: %u wait for %s", len, limit);
 	become_stalled(w, false, text);
 }
@@ -367,6 +393,7 @@ stall_on_queues(struct app *a, const struct queue_sample *items, size_t len)
 {
 	if (!a->generation)
 		return;
+	allow_less(a);
 	for (size_t i = 0; i < len; i++)
 		look_at_seat(a, &items[i]);
 	look_at_fullness(a, items, len);

@@ -441,6 +441,32 @@ START_TEST(r7_a_stall_that_lasts_is_not_forgiven)
 }
 END_TEST
 
+/* All are slow for a while, and one of them hangs: that is found out in less than the longest time, and
+ * when the others are quick again, in stall_after as ever. */
+START_TEST(r7_where_all_are_slow_it_takes_longer_to_be_stalled)
+{
+	unsigned n = 0;
+
+	app_is_up(3);
+	for (unsigned i = 1; i < 7; i++)
+		look((unsigned[]){i, i, i}, 3);
+	ck_assert_str_eq(table(), "0.0 1.0 2.0");
+	ck_assert_uint_ge(core->apps->still_limit_us, 2 * 3 * MS);
+	look((unsigned[]){7, 0, 0}, 3);
+	while (strcmp(table(), "1.0 2.0") != 0 && n++ < 100)
+		look((unsigned[]){7 + n, n % 2, n % 2}, 3);
+	ck_assert_uint_lt(n, CORE_ALL_STALLED_MS / 2);
+	probed(1, PROBE_ACCEPT, true);
+
+	for (unsigned i = 0; i < 6 * CORE_ALL_STALLED_FORGET_MS; i += 10, now += 9 * MS)
+		look((unsigned[]){0, 0, 0}, 3);
+	ck_assert_uint_eq(core->apps->still_limit_us, 0);
+	for (unsigned i = 1; i <= 4; i++)
+		look((unsigned[]){i, 0, 0}, 3);
+	ck_assert_str_eq(table(), "1.0 2.0");
+}
+END_TEST
+
 START_TEST(r9_stranded_connection_is_kicked_to_one_neighbour_after_the_other)
 {
 	worker_id first;
@@ -841,6 +867,7 @@ main(void)
 	tcase_add_test(t, queue_that_gets_shorter_is_not_stalled);
 	tcase_add_test(t, r7_all_look_stalled_so_none_is);
 	tcase_add_test(t, r7_a_stall_that_lasts_is_not_forgiven);
+	tcase_add_test(t, r7_where_all_are_slow_it_takes_longer_to_be_stalled);
 	tcase_add_test(t, r9_stranded_connection_is_kicked_to_one_neighbour_after_the_other);
 	tcase_add_test(t, sticky_stranded_connections_are_their_own_slots);
 	tcase_add_test(t, sticky_clients_stay_with_their_slots);
