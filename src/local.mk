@@ -7,6 +7,7 @@ include src/core/local.mk
 include src/sys/local.mk
 include src/ipc/local.mk
 include src/ctl/local.mk
+include src/launcher/local.mk
 include src/loop/local.mk
 include src/import/local.mk
 include src/cli/local.mk
@@ -22,7 +23,8 @@ BASE_LIBS = src/base/libbase.la
 CONF_LIBS = src/conf/libconf.la $(BASE_LIBS) $(INIH_LIBS)
 CORE_LIBS = src/core/libcore.la $(CONF_LIBS)
 SYS_LIBS = src/sys/libsys.la $(BASE_LIBS)
-IMPORT_LIBS = src/import/libimport.la $(BASE_LIBS) $(JANSSON_LIBS)
+LAUNCHER_LIBS = src/launcher/liblauncher.la src/sys/libsys.la $(BASE_LIBS) $(JANSSON_LIBS)
+IMPORT_LIBS = src/import/libimport.la src/launcher/liblauncher.la $(BASE_LIBS) $(JANSSON_LIBS)
 IPC_LIBS = src/ipc/libipc.la $(BASE_LIBS) $(JANSSON_LIBS)
 CTL_LIBS = src/ctl/libctl.la src/core/libcore.la src/conf/libconf.la src/ipc/libipc.la \
 	$(BASE_LIBS) $(JANSSON_LIBS) $(INIH_LIBS)

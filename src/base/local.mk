@@ -16,4 +16,6 @@ src_base_libbase_la_SOURCES = \
 	src/base/str.c \
 	src/base/str.h \
 	src/base/units.c \
-	src/base/units.h
+	src/base/units.h \
+	src/base/words.c \
+	src/base/words.h

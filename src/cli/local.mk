@@ -41,8 +41,8 @@ src_cli_libcli_la_SOURCES = \
 	src/cli/verb.h \
 	src/cli/when.c \
 	src/cli/when.h
-CLI_LIBS = src/cli/libcli.la src/import/libimport.la src/ipc/libipc.la src/sys/libsys.la $(BASE_LIBS) $(JANSSON_LIBS) \
-	$(SMARTCOLS_LIBS)
+CLI_LIBS = src/cli/libcli.la src/import/libimport.la src/launcher/liblauncher.la src/ipc/libipc.la \
+	src/sys/libsys.la $(BASE_LIBS) $(JANSSON_LIBS) $(SMARTCOLS_LIBS)
 
 bin_PROGRAMS += brood
 brood_SOURCES = src/cli/main.c

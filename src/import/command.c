@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "base/units.h"
 #include "import/import.h"
+#include "launcher/shell.h"
 
 #define LAUNCHES_MAX 4 /* npm start that is npm run serve that is ... */
 

@@ -13,7 +13,7 @@
 #include <stddef.h>
 
 #include "base/str.h"
-#include "import/words.h"
+#include "base/words.h"
 
 #define DRAFT_APPS_MAX 500 /* two sections each, of 1024 that a file may have */
 

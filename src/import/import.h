@@ -11,8 +11,8 @@
 #include <stddef.h>
 
 #include "base/str.h"
+#include "base/words.h"
 #include "import/draft.h"
-#include "import/words.h"
 
 struct err;
 

@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "import/pm2.h"
+#include "import/words.h"
 
 #define WORKERS_MAX 4096
 

@@ -7,10 +7,10 @@
 #include <stdbool.h>
 
 #include "base/str.h"
+#include "base/words.h"
 #include "import/draft.h"
 #include "import/import.h"
 #include "import/sections.h"
-#include "import/words.h"
 
 #define SUP_ROTATE "logrotate(8), with `brood reopen` in postrotate"
 

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "base/units.h"
 #include "import/supervisord.h"
+#include "import/words.h"
 
 #define SPLIT_MAX    64 /* processes that become apps of their own */
 #define WORKERS_MAX  4096

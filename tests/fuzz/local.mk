@@ -44,7 +44,7 @@ tests_fuzz_fuzz_node_LDFLAGS = $(fuzz_ldflags)
 
 FUZZ_TARGETS += tests/fuzz/fuzz_import
 tests_fuzz_fuzz_import_SOURCES = tests/fuzz/fuzz_import.c $(fuzz_driver)
-tests_fuzz_fuzz_import_LDADD = src/import/libimport.la $(CONF_LIBS) $(JANSSON_LIBS)
+tests_fuzz_fuzz_import_LDADD = src/import/libimport.la src/launcher/liblauncher.la $(CONF_LIBS) $(JANSSON_LIBS)
 tests_fuzz_fuzz_import_LDFLAGS = $(fuzz_ldflags)
 
 FUZZ_TARGETS += tests/fuzz/fuzz_frame tests/fuzz/fuzz_msg tests/fuzz/fuzz_lines tests/fuzz/fuzz_control

@@ -11,10 +11,12 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/words.h"
 #include "import/draft.h"
 #include "import/import.h"
 #include "import/sections.h"
 #include "import/words.h"
+#include "launcher/shell.h"
 #include "conf/conf.h"
 
 static char *const some_env[] = {"HOME=/home/me", "PATH=/usr/bin", "STAGE=prod", NULL};
