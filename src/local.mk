@@ -28,7 +28,7 @@ IMPORT_LIBS = src/import/libimport.la src/launcher/liblauncher.la $(BASE_LIBS) $
 IPC_LIBS = src/ipc/libipc.la $(BASE_LIBS) $(JANSSON_LIBS)
 CTL_LIBS = src/ctl/libctl.la src/core/libcore.la src/conf/libconf.la src/ipc/libipc.la \
 	$(BASE_LIBS) $(JANSSON_LIBS) $(INIH_LIBS)
-LOOP_LIBS = src/loop/libloop.la src/ctl/libctl.la src/core/libcore.la src/conf/libconf.la \
+LOOP_LIBS = src/loop/libloop.la src/launcher/liblauncher.la src/ctl/libctl.la src/core/libcore.la src/conf/libconf.la \
 	src/sys/libsys.la src/ipc/libipc.la $(BASE_LIBS) $(UV_LIBS) $(JANSSON_LIBS) $(INIH_LIBS)
 
 sbin_PROGRAMS += broodd

@@ -44,6 +44,7 @@ include tests/unit/core.mk
 include tests/unit/sys.mk
 include tests/unit/ipc.mk
 include tests/unit/ctl.mk
+include tests/unit/launcher.mk
 include tests/unit/loop.mk
 include tests/unit/cli.mk
 include tests/unit/runtime.mk

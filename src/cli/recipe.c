@@ -17,8 +17,9 @@
 #include "base/quote.h"
 #include "base/units.h"
 #include "cli/verb.h"
-#include "sys/script.h"
 #include "ipc/foreign.h"
+#include "launcher/nodewords.h"
+#include "sys/script.h"
 
 #define FILE_MAX       (1024 * 1024)
 #define LINE_BYTES_MAX (64 * 1024) /* what broodd takes */
@@ -196,8 +197,8 @@ is_nodes(const struct recipe *r)
 
 	if (take && strcmp(take, "auto") != 0)
 		return strcmp(take, "node") == 0;
-	return script_is_node(r->argv[0]) ||
-	       (read_script(r->argv[0], &script) == 1 && script_is_node(script.interpreter));
+	return nodewords_is_node(r->argv[0]) ||
+	       (read_script(r->argv[0], &script) == 1 && nodewords_is_node(script.interpreter));
 }
 
 /* A value given by --set is in the language of the file, as if written there; but it is one

@@ -21,14 +21,14 @@
 #include "base/quote.h"
 #include "base/str.h"
 #include "core/cluster.h"
+#include "launcher/files.h"
+#include "launcher/follow.h"
+#include "launcher/nodewords.h"
 #include "loop/binder.h"
 #include "loop/libexec.h"
 #include "loop/loop.h"
-#include "loop/nodecmd.h"
-#include "loop/nodepkg.h"
 #include "loop/output.h"
 #include "loop/prepared.h"
-#include "sys/script.h"
 
 static char *const embedded_argv[] = {PKGLIBEXECDIR "/brood-hello", NULL};
 
@@ -201,7 +201,7 @@ refuse_launcher(const struct launch *la, const char *line, struct err *e)
 	err_set(e, -EINVAL,
 	    "command = %s: %s is a Node program itself and would take the worker's place in the "
 	    "cluster; write%s%s",
-	    str_text(&command), script_is_node(name) ? "what starts the app" : name,
+	    str_text(&command), nodewords_is_node(name) ? "what starts the app" : name,
 	    *line ? ": command = " : " the command that it comes to",
 	    *line ? line : ", or \"take = fds\" if that is not Node");
 	str_free(&command);
@@ -212,8 +212,9 @@ refuse_launcher(const struct launch *la, const char *line, struct err *e)
 static int
 resolve_take(struct launch *la, struct err *e)
 {
-	enum node_command command;
+	struct trail trail = {.files = &files_of_system, .directory = la->directory};
 	struct str line = {0};
+	enum follow command;
 	int r = 0;
 
 	la->take = la->app->take;
@@ -223,13 +224,16 @@ resolve_take(struct launch *la, struct err *e)
 		la->take = TAKE_FDS;
 	if (la->take != TAKE_AUTO && la->take != TAKE_NODE)
 		return 0;
-	command = node_command(la->argv, la->program, la->directory, &line);
+	command = follow(&trail, la->argv, la->program);
 	if (la->take == TAKE_AUTO)
-		la->take = command == NODE_COMMAND_NO ? TAKE_FDS : TAKE_NODE;
-	if (str_failed(&line))
+		la->take = command == FOLLOW_OTHER ? TAKE_FDS : TAKE_NODE;
+	if (command == FOLLOW_LAUNCHER)
+		follow_write_line(&trail, &line);
+	if (trail_failed(&trail) || str_failed(&line))
 		r = err_set(e, -ENOMEM, "out of memory");
-	else if (command == NODE_COMMAND_LAUNCHER)
+	else if (command == FOLLOW_LAUNCHER)
 		r = refuse_launcher(la, str_text(&line), e);
+	trail_done(&trail);
 	str_free(&line);
 	return r;
 }

@@ -47,12 +47,6 @@ src_loop_libloop_la_SOURCES = \
 	src/loop/manager.h \
 	src/loop/node.c \
 	src/loop/node.h \
-	src/loop/nodecmd.c \
-	src/loop/nodecmd.h \
-	src/loop/nodelauncher.c \
-	src/loop/nodepkg.c \
-	src/loop/nodepkg.h \
-	src/loop/nodetrail.h \
 	src/loop/output.c \
 	src/loop/output.h \
 	src/loop/perform.c \

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -91,17 +92,4 @@ script_read(const char *path, struct script *ret)
 	at += strspn(at, " \t");
 	(void)snprintf(ret->options, sizeof(ret->options), "%s", at);
 	return 1;
-}
-
-bool
-script_is_node(const char *name)
-{
-	name = base_name(name);
-	if (strncmp(name, "nodejs", 6) == 0)
-		name += 6;
-	else if (strncmp(name, "node", 4) == 0)
-		name += 4;
-	else
-		return false;
-	return name[strspn(name, "0123456789.-")] == '\0';
 }

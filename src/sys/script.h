@@ -4,8 +4,6 @@
 #ifndef BROOD_SYS_SCRIPT_H
 #define BROOD_SYS_SCRIPT_H
 
-#include <stdbool.h>
-
 #define SCRIPT_LINE_MAX 256	/* what the kernel reads of such a line */
 
 struct script {
@@ -17,7 +15,5 @@ struct script {
 /* 1: path is a script that names one, *ret is filled. 0: it is no script, or names none. Negative errno:
  * it can't be read. Opening does not wait, as for a FIFO. */
 int script_read(const char *path, struct script *ret);
-/* Whether that program is Node by its name: node, nodejs, or with a version, node20. name may be a path. */
-bool script_is_node(const char *name);
 
 #endif

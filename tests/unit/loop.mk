@@ -3,13 +3,12 @@ if HAVE_CHECK
 # loop_checks = tests/unit/check_MODULE ...
 # tests_unit_check_MODULE_LDADD = $(LOOP_LIBS) $(CHECK_LIBS)
 loop_checks = tests/unit/check_control tests/unit/check_dialect tests/unit/check_environment tests/unit/check_listeners \
-	tests/unit/check_guard tests/unit/check_nodecmd tests/unit/check_output tests/unit/check_ring
+	tests/unit/check_guard tests/unit/check_output tests/unit/check_ring
 tests_unit_check_control_LDADD = $(LOOP_LIBS) $(CHECK_LIBS)
 tests_unit_check_dialect_LDADD = $(LOOP_LIBS) $(CHECK_LIBS)
 tests_unit_check_environment_LDADD = $(LOOP_LIBS) $(CHECK_LIBS)
 tests_unit_check_guard_LDADD = $(LOOP_LIBS) $(CHECK_LIBS)
 tests_unit_check_listeners_LDADD = $(LOOP_LIBS) $(CHECK_LIBS)
-tests_unit_check_nodecmd_LDADD = $(LOOP_LIBS) $(CHECK_LIBS)
 tests_unit_check_output_LDADD = $(LOOP_LIBS) $(CHECK_LIBS)
 tests_unit_check_ring_LDADD = $(LOOP_LIBS) $(CHECK_LIBS)
 # Of these, the loop around is faked: sockets and libuv are real.

@@ -1,5 +1,5 @@
 /*
- * nodecmd: what is Node, what is a launcher, and what a launcher comes to. The files of the app are
+ * follow: what is Node, what is a launcher, and what a launcher comes to. The files of the app are
  * real, in a directory of the test.
  */
 #include <check.h>
@@ -7,8 +7,8 @@
 #include "base/mem.h"
 #include "base/quote.h"
 #include "base/str.h"
-#include "loop/nodecmd.h"
-#include "loop/nodepkg.h"
+#include "launcher/files.h"
+#include "launcher/follow.h"
 #include "sys_support.h"
 
 #define NODE_SCRIPT "#!/usr/bin/env node\n"
@@ -75,27 +75,33 @@ install(const char *command, const char *file)
 }
 
 /* program: NULL for one that is not a script. */
-static enum node_command
+static enum follow
 look(const char *command, const char *program, struct str *line)
 {
-	enum node_command kind;
+	struct trail t = {.files = &files_of_system, .directory = directory};
+	enum follow kind;
 	char **argv;
 	size_t argc, at;
 
 	ck_assert_int_eq(quote_split(command, &argv, &argc, &at), 0);
-	kind = node_command(argv, program ? program : "/usr/bin/true", directory, line);
+	kind = follow(&t, argv, program ? program : "/usr/bin/true");
+	str_reset(line);
+	if (kind == FOLLOW_LAUNCHER)
+		follow_write_line(&t, line);
 	mem_free(argv);
-	ck_assert(!str_failed(line));
+	ck_assert(!trail_failed(&t) && !str_failed(line));
+	ck_assert(!t.lost || t.why);
+	trail_done(&t);
 	return kind;
 }
 
 static void
-is_kind(enum node_command want, const char *command, const char *program)
+is_kind(enum follow want, const char *command, const char *program)
 {
 	struct str line = {0};
 
 	ck_assert_msg(look(command, program, &line) == want, "%s", command);
-	if (want != NODE_COMMAND_LAUNCHER)
+	if (want != FOLLOW_LAUNCHER)
 		ck_assert_str_eq(str_text(&line), "");
 	str_free(&line);
 }
@@ -105,7 +111,7 @@ comes_to(const char *command, const char *want)
 {
 	struct str line = {0};
 
-	ck_assert_msg(look(command, NULL, &line) == NODE_COMMAND_LAUNCHER, "%s", command);
+	ck_assert_msg(look(command, NULL, &line) == FOLLOW_LAUNCHER, "%s", command);
 	ck_assert_msg(
 	    strcmp(str_text(&line), want) == 0, "%s: %s, not %s", command, str_text(&line), want);
 	str_free(&line);
@@ -120,45 +126,45 @@ START_TEST(node_is_known_by_its_name)
 	    "nodemcu x", "python3 x.py", "nodex", "sh -c 'node x'", "/bin/true", "env node x.js"};
 
 	for (size_t i = 0; i < sizeof(yes) / sizeof(*yes); i++)
-		is_kind(NODE_COMMAND_YES, yes[i], NULL);
+		is_kind(FOLLOW_NODE, yes[i], NULL);
 	for (size_t i = 0; i < sizeof(no) / sizeof(*no); i++)
-		is_kind(NODE_COMMAND_NO, no[i], NULL);
-	is_kind(NODE_COMMAND_YES, "/home/u/app x.js", "/usr/lib/node-18/bin/node");
+		is_kind(FOLLOW_OTHER, no[i], NULL);
+	is_kind(FOLLOW_NODE, "/home/u/app x.js", "/usr/lib/node-18/bin/node");
 }
 END_TEST
 
 START_TEST(node_is_known_by_the_first_line)
 {
 	static const struct {
-		enum node_command want;
+		enum follow want;
 		const char *line;
 	} rows[] = {
-	    {NODE_COMMAND_YES, "#!/usr/bin/node\n"},
-	    {NODE_COMMAND_YES, "#! /opt/node/bin/node --max-old-space-size=99\r\nx"},
-	    {NODE_COMMAND_YES, "#!/usr/bin/env node"},
-	    {NODE_COMMAND_YES, "#!/usr/bin/env -S node --no-warnings\n"},
-	    {NODE_COMMAND_YES, "#!/usr/bin/env -S A=1 -u B nodejs\n"},
-	    {NODE_COMMAND_YES, "#!/usr/bin/env -vSnode -r x\n"},
-	    {NODE_COMMAND_YES, "#!/bin/env --split-string=node x\n"},
-	    {NODE_COMMAND_LAUNCHER, "#!/usr/bin/env -S node --watch\n"},
-	    {NODE_COMMAND_NO, "#!/usr/bin/env python3 node\n"},
-	    {NODE_COMMAND_NO, "#!/usr/bin/env\n"},
-	    {NODE_COMMAND_NO, "#!/usr/bin/env -u\n"},
-	    {NODE_COMMAND_NO, "#!\n"},
-	    {NODE_COMMAND_NO, "#!"},
-	    {NODE_COMMAND_NO, "#"},
-	    {NODE_COMMAND_NO, ""},
-	    {NODE_COMMAND_NO, "#!/bin/sh\nexec node x"},
-	    {NODE_COMMAND_NO, "\x7f"
+	    {FOLLOW_NODE, "#!/usr/bin/node\n"},
+	    {FOLLOW_NODE, "#! /opt/node/bin/node --max-old-space-size=99\r\nx"},
+	    {FOLLOW_NODE, "#!/usr/bin/env node"},
+	    {FOLLOW_NODE, "#!/usr/bin/env -S node --no-warnings\n"},
+	    {FOLLOW_NODE, "#!/usr/bin/env -S A=1 -u B nodejs\n"},
+	    {FOLLOW_NODE, "#!/usr/bin/env -vSnode -r x\n"},
+	    {FOLLOW_NODE, "#!/bin/env --split-string=node x\n"},
+	    {FOLLOW_LAUNCHER, "#!/usr/bin/env -S node --watch\n"},
+	    {FOLLOW_OTHER, "#!/usr/bin/env python3 node\n"},
+	    {FOLLOW_OTHER, "#!/usr/bin/env\n"},
+	    {FOLLOW_OTHER, "#!/usr/bin/env -u\n"},
+	    {FOLLOW_OTHER, "#!\n"},
+	    {FOLLOW_OTHER, "#!"},
+	    {FOLLOW_OTHER, "#"},
+	    {FOLLOW_OTHER, ""},
+	    {FOLLOW_OTHER, "#!/bin/sh\nexec node x"},
+	    {FOLLOW_OTHER, "\x7f"
 	                      "ELF node"},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
 		is_kind(rows[i].want, "./app --watch", put("app", rows[i].line));
-	is_kind(NODE_COMMAND_NO, "./app", "/nonexistent");
-	is_kind(NODE_COMMAND_NO, "./app", directory);
+	is_kind(FOLLOW_OTHER, "./app", "/nonexistent");
+	is_kind(FOLLOW_OTHER, "./app", directory);
 	ck_assert_int_eq(mkfifo(in_dir("fifo"), 0644), 0);
-	is_kind(NODE_COMMAND_NO, "./app", in_dir("fifo"));
+	is_kind(FOLLOW_OTHER, "./app", in_dir("fifo"));
 }
 END_TEST
 
@@ -170,19 +176,19 @@ START_TEST(installed_launchers_are_known_by_their_place)
 
 	scripts("\"start\":\"node server.js --flag\"");
 	npm = put("lib/node_modules/npm/bin/npm-cli.js", NODE_SCRIPT);
-	ck_assert_int_eq(look("npm start", npm, &line), NODE_COMMAND_LAUNCHER);
+	ck_assert_int_eq(look("npm start", npm, &line), FOLLOW_LAUNCHER);
 	ck_assert_str_eq(str_text(&line), "node server.js --flag");
 	npm = put("usr/share/nodejs/npm/bin/npx-cli.js", "#!/usr/bin/node\n");
-	ck_assert_int_eq(look("/usr/bin/npx node y.js", npm, &line), NODE_COMMAND_LAUNCHER);
+	ck_assert_int_eq(look("/usr/bin/npx node y.js", npm, &line), FOLLOW_LAUNCHER);
 	ck_assert_str_eq(str_text(&line), "node y.js");
 	npm = put("node_modules/tsx/dist/cli.mjs", NODE_SCRIPT);
-	ck_assert_int_eq(look("node_modules/.bin/tsx a.ts", npm, &line), NODE_COMMAND_LAUNCHER);
+	ck_assert_int_eq(look("node_modules/.bin/tsx a.ts", npm, &line), FOLLOW_LAUNCHER);
 	ck_assert_str_eq(str_text(&line), "node --import tsx a.ts");
 	ck_assert_int_eq(
-	    look("node node_modules/tsx/dist/cli.mjs a.ts", NULL, &line), NODE_COMMAND_LAUNCHER);
+	    look("node node_modules/tsx/dist/cli.mjs a.ts", NULL, &line), FOLLOW_LAUNCHER);
 	ck_assert_str_eq(str_text(&line), "node --import tsx a.ts");
 	npm = put("node_modules/.bin/tsx", "#!/bin/sh\n"); /* as pnpm puts it there */
-	ck_assert_int_eq(look("node_modules/.bin/tsx a.ts", npm, &line), NODE_COMMAND_LAUNCHER);
+	ck_assert_int_eq(look("node_modules/.bin/tsx a.ts", npm, &line), FOLLOW_LAUNCHER);
 	str_free(&line);
 }
 END_TEST
@@ -190,13 +196,13 @@ END_TEST
 /* Names that others have, too. */
 START_TEST(namesakes_are_left_alone)
 {
-	is_kind(NODE_COMMAND_NO, "yarn resourcemanager", put("hadoop/bin/yarn", "#!/bin/sh\n"));
-	is_kind(NODE_COMMAND_NO, "forever 1", put("bin/forever", "#!/bin/sh\n"));
-	is_kind(NODE_COMMAND_YES, "./forever", put("forever", NODE_SCRIPT));
+	is_kind(FOLLOW_OTHER, "yarn resourcemanager", put("hadoop/bin/yarn", "#!/bin/sh\n"));
+	is_kind(FOLLOW_OTHER, "forever 1", put("bin/forever", "#!/bin/sh\n"));
+	is_kind(FOLLOW_NODE, "./forever", put("forever", NODE_SCRIPT));
 	(void)put("nodemon.js", "");
-	is_kind(NODE_COMMAND_YES, "node nodemon.js x.js", NULL);
+	is_kind(FOLLOW_NODE, "node nodemon.js x.js", NULL);
 	(void)put("node_modules/express/index.js", "");
-	is_kind(NODE_COMMAND_YES, "node node_modules/express/index.js", NULL);
+	is_kind(FOLLOW_NODE, "node node_modules/express/index.js", NULL);
 	scripts("\"start\":\"node a.js\"");
 	comes_to("yarn start", "node a.js");
 }
@@ -374,7 +380,7 @@ START_TEST(launchers_are_taken_off)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
 		if (strcmp(rows[i].command, "node --run") != 0)
 			comes_to(rows[i].command, rows[i].line);
-	is_kind(NODE_COMMAND_YES, "node --run", NULL); /* it says so itself */
+	is_kind(FOLLOW_NODE, "node --run", NULL); /* it says so itself */
 	(void)put("dist/main.js", "");
 	comes_to("npx nest start --watch", "node dist/main.js");
 	(void)put("index.js", "");
@@ -394,15 +400,18 @@ START_TEST(without_memory_it_says_so_or_nothing)
 	install("foo", "foo/bin/x.js");
 	scripts("\"again\":\"A=1 npm run dev\",\"dev\":\"nodemon --exec foo -V x.js\"");
 	for (unsigned long n = 1;; n++) {
+		struct trail t = {.files = &files_of_system, .directory = directory};
 		struct str line = {0};
-		enum node_command kind;
+		enum follow kind;
 		bool over;
 
 		mem_fail_at(n, 1);
-		kind = node_command(argv, "/usr/bin/true", directory, &line);
+		kind = follow(&t, argv, "/usr/bin/true");
+		follow_write_line(&t, &line);
 		over = mem_calls() < n;
 		mem_fail_at(0, 0);
-		ck_assert(kind == NODE_COMMAND_LAUNCHER || str_failed(&line));
+		ck_assert(kind == FOLLOW_LAUNCHER || trail_failed(&t));
+		trail_done(&t);
 		if (over)
 			ck_assert_str_eq(str_text(&line), "node node_modules/foo/bin/x.js x.js "
 			                                  "(with A = 1 under [env:APP])");
@@ -416,8 +425,8 @@ END_TEST
 int
 main(void)
 {
-	TCase *t = tcase_create("nodecmd");
-	Suite *suite = suite_create("nodecmd");
+	TCase *t = tcase_create("follow");
+	Suite *suite = suite_create("follow");
 	SRunner *runner;
 	int failed;
 

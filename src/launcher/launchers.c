@@ -1,21 +1,23 @@
 /*
- * nodelauncher: what starts an app of Node as a child of itself: which words of its command line are
- * its own, and which are the app's.
+ * launchers: see the header.
  */
-#include <stdbool.h>
+#include "launcher/launchers.h"
+
 #include <stddef.h>
 #include <string.h>
 
 #include "base/mem.h"
-#include "base/str.h"
-#include "loop/nodepkg.h"
-#include "loop/nodetrail.h"
+#include "launcher/files.h"
+#include "launcher/nodewords.h"
+#include "launcher/package.h"
+
+static const char its_options[] = "its options are not understood";
 
 static enum step
 step_lost(struct trail *t, const struct launcher *l, struct words *next)
 {
-	(void)t, (void)l, (void)next;
-	return STEP_LOST;
+	(void)l, (void)next;
+	return trail_lose(t, "its command line is not understood");
 }
 
 /* Options that change where it looks or what it runs, and so can't be passed over. */
@@ -37,8 +39,8 @@ moves_npm(const char *word)
 static size_t
 skip_npm_options(const struct words *w, size_t i)
 {
-	for (; i < w->len && w->v[i][0] == '-'; i++)
-		if (moves_npm(w->v[i]))
+	for (; i < w->len && w->items[i][0] == '-'; i++)
+		if (moves_npm(w->items[i]))
 			return 0;
 	return i < w->len ? i : 0;
 }
@@ -51,8 +53,10 @@ step_npx(struct trail *t, const struct launcher *l, struct words *next)
 
 	(void)l;
 	words_add_from(next, &t->words, i);
-	return i > 0 ? STEP_ON : STEP_LOST;
+	return i > 0 ? STEP_ON : trail_lose(t, its_options);
 }
+
+static const char start_or_run[] = "it is not \"start\" or \"run NAME\"";
 
 static enum step
 step_npm(struct trail *t, const struct launcher *l, struct words *next)
@@ -63,44 +67,49 @@ step_npm(struct trail *t, const struct launcher *l, struct words *next)
 	const struct words *w = &t->words;
 	size_t i = skip_npm_options(w, 1), name;
 
+	t->why = w->len > 1 ? its_options : start_or_run;
 	if (i == 0)
 		return STEP_LOST;
-	if (word_is(w->v[i], direct))
-		return node_run_script(t, l, w->v[i], i + 1, next);
-	if (word_is(w->v[i], run)) {
+	if (word_is(w->items[i], direct))
+		return run_script(t, l->habits, w->items[i], i + 1, next);
+	if (word_is(w->items[i], run)) {
 		name = skip_npm_options(w, i + 1);
-		return name > 0 ? node_run_script(t, l, w->v[name], name + 1, next) : STEP_LOST;
+		return name > 0 ? run_script(t, l->habits, w->items[name], name + 1, next)
+		                : STEP_LOST;
 	}
-	if (word_is(w->v[i], exec)) {
+	if (word_is(w->items[i], exec)) {
 		name = skip_npm_options(w, i + 1);
 		if (name == 0)
 			return STEP_LOST;
-		words_add(next, w->v[name]);
-		return node_add_arguments(next, w, name + 1) ? STEP_ON : STEP_LOST;
+		words_add(next, w->items[name]);
+		return run_add_arguments(t, next, name + 1) ? STEP_ON : STEP_LOST;
 	}
 	if (!l->short_run)
-		return STEP_LOST;
-	if (node_package_has_script(t->directory, w->v[i]))
-		return node_run_script(t, l, w->v[i], i + 1, next);
+		return trail_lose(t, start_or_run);
+	if (package_has_script(t->files, t->directory, w->items[i]))
+		return run_script(t, l->habits, w->items[i], i + 1, next);
 	words_add_from(next, w, i);
 	return STEP_ON;
 }
 
 /* Behind it is a script of the app, that node runs by itself, or with what understands TypeScript. */
 static enum step
-add_app(struct words *next, const struct words *options, const struct words *w, size_t script)
+add_app(struct trail *t, struct words *next, const struct words *options, const struct words *w,
+    size_t script)
 {
 	static const char *const plain[] = {".js", ".cjs", ".mjs"};
 	static const char *const typed[] = {".ts", ".mts", ".cts"};
-	const char *name = script < w->len ? w->v[script] : NULL;
+	const char *name = script < w->len ? w->items[script] : NULL;
 	bool is_typed = false, is_known = name && !strchr(path_base(name), '.');
 
 	for (size_t i = 0; name && i < sizeof(plain) / sizeof(*plain); i++) {
 		is_known |= word_ends(name, plain[i]);
 		is_typed |= word_ends(name, typed[i]);
 	}
-	if ((!is_known && !is_typed) || name[0] == '-')
-		return STEP_LOST;
+	if (!name || name[0] == '-')
+		return trail_lose(t, its_options);
+	if (!is_known && !is_typed)
+		return trail_lose(t, "what it starts is no script of Node");
 	words_add(next, "node");
 	if (is_typed) {
 		words_add(next, "--require");
@@ -115,14 +124,19 @@ add_app(struct words *next, const struct words *options, const struct words *w, 
 static enum step
 run_main(struct trail *t, const struct launcher *l, struct words *next)
 {
-	const char *name = trail_keep(t, node_package_main(t->directory));
+	char *given = package_main(t->files, t->directory);
+	const char *name = given;
 
-	if (!name && node_package_has_script(t->directory, "start"))
-		return node_run_script(t, l, "start", t->words.len, next);
-	if (!name && node_has_file(t->directory, "index.js"))
+	if (!name && package_has_script(t->files, t->directory, "start"))
+		return run_script(t, l->habits, "start", t->words.len, next);
+	if (!name && files_has(t->files, t->directory, "index.js"))
 		name = "index.js";
 	words_add(next, "node");
 	words_add(next, name ? name : "");
+	t->why = "package.json does not say what it starts, or is not there";
+	if (name && !word_is_text(name))
+		name = NULL;
+	mem_free(given);
 	return name ? STEP_ON : STEP_LOST;
 }
 
@@ -140,29 +154,29 @@ step_nodemon(struct trail *t, const struct launcher *l, struct words *next)
 	enum step s;
 	size_t i = 1;
 
-	for (; i < w->len && w->v[i][0] == '-'; i++) {
-		if (strcmp(w->v[i], "--") == 0) {
+	t->watches = true;
+
+	for (; i < w->len && w->items[i][0] == '-'; i++) {
+		if (strcmp(w->items[i], "--") == 0) {
 			i++;
 			break;
 		}
-		if ((strcmp(w->v[i], "-x") == 0 || strcmp(w->v[i], "--exec") == 0) &&
+		if ((strcmp(w->items[i], "-x") == 0 || strcmp(w->items[i], "--exec") == 0) &&
 		    i + 1 < w->len)
-			exec = w->v[++i];
-		else if (word_is(w->v[i], values))
+			exec = w->items[++i];
+		else if (word_is(w->items[i], values))
 			i++;
-		else if (!word_is(w->v[i], flags))
-			node_add_option(&options, w, &i);
+		else if (!word_is(w->items[i], flags))
+			nodewords_add_option(&options, w, &i);
 	}
 	if (exec) {
 		s = trail_add_line(t, next, exec) ? STEP_ON : STEP_LOST;
 		words_add_from(next, &options, 0);
-		if (i < w->len)
-			words_add_from(next, w, i);
+		words_add_from(next, w, i);
 	} else {
-		s = i < w->len ? add_app(next, &options, w, i) : run_main(t, l, next);
+		s = i < w->len ? add_app(t, next, &options, w, i) : run_main(t, l, next);
 	}
-	next->failed |= options.failed;
-	mem_free(options.v);
+	words_free(&options);
 	return s;
 }
 
@@ -174,21 +188,25 @@ step_tsx(struct trail *t, const struct launcher *l, struct words *next)
 	size_t i = 1;
 
 	(void)l;
-	if (w->len > 1 && strcmp(w->v[1], "watch") == 0)
+	if (w->len > 1 && strcmp(w->items[1], "watch") == 0) {
+		t->watches = true;
 		i++;
+	}
 	words_add(next, "node");
 	words_add(next, "--import");
 	words_add(next, "tsx");
-	for (; i < w->len && w->v[i][0] == '-'; i++) {
-		if (word_begins(w->v[i], "--tsconfig"))
-			return STEP_LOST; /* that is a variable then, of a path that tsx makes up */
-		if (word_is(w->v[i], values))
+	for (; i < w->len && w->items[i][0] == '-'; i++) {
+		if (word_begins(w->items[i], "--tsconfig"))
+			/* That is a variable then, of a path that tsx makes up. */
+			return trail_lose(t, its_options);
+		if (word_is(w->items[i], values))
 			i++;
-		else if (strcmp(w->v[i], "--no-cache") != 0 && !strstr(w->v[i], "clear-screen"))
-			node_add_option(next, w, &i);
+		else if (strcmp(w->items[i], "--no-cache") != 0 &&
+		         !strstr(w->items[i], "clear-screen"))
+			nodewords_add_option(next, w, &i);
 	}
 	words_add_from(next, w, i);
-	return i < w->len ? STEP_ON : STEP_LOST;
+	return i < w->len ? STEP_ON : trail_lose(t, its_options);
 }
 
 static enum step
@@ -204,22 +222,23 @@ step_ts_node_dev(struct trail *t, const struct launcher *l, struct words *next)
 	size_t i = 1;
 
 	(void)l;
-	for (; i < w->len && w->v[i][0] == '-' && !word_is(w->v[i], project); i++) {
-		if (word_is(w->v[i], fast))
+	t->watches = true;
+	for (; i < w->len && w->items[i][0] == '-' && !word_is(w->items[i], project); i++) {
+		if (word_is(w->items[i], fast))
 			module = "ts-node/register/transpile-only";
-		else if (word_is(w->v[i], values))
+		else if (word_is(w->items[i], values))
 			i++;
-		else if (node_is_option_with_value(w->v[i]) || word_begins(w->v[i], "--inspect"))
-			node_add_option(&options, w, &i);
+		else if (nodewords_takes_value(w->items[i]) ||
+		         word_begins(w->items[i], "--inspect"))
+			nodewords_add_option(&options, w, &i);
 	}
 	words_add(next, "node");
 	words_add(next, "--require");
 	words_add(next, module);
 	words_add_from(next, &options, 0);
-	next->failed |= options.failed;
-	mem_free(options.v);
+	words_free(&options);
 	words_add_from(next, w, i);
-	return i < w->len && w->v[i][0] != '-' ? STEP_ON : STEP_LOST;
+	return i < w->len && w->items[i][0] != '-' ? STEP_ON : trail_lose(t, its_options);
 }
 
 static enum step
@@ -233,12 +252,12 @@ step_node_dev(struct trail *t, const struct launcher *l, struct words *next)
 	size_t i = 1;
 
 	(void)l;
-	for (; i < w->len && w->v[i][0] == '-'; i++)
-		if (!word_is(w->v[i], flags) && !word_begins(w->v[i], "--notify"))
-			node_add_option(&options, w, &i);
-	s = add_app(next, &options, w, i);
-	next->failed |= options.failed;
-	mem_free(options.v);
+	t->watches = true;
+	for (; i < w->len && w->items[i][0] == '-'; i++)
+		if (!word_is(w->items[i], flags) && !word_begins(w->items[i], "--notify"))
+			nodewords_add_option(&options, w, &i);
+	s = add_app(t, next, &options, w, i);
+	words_free(&options);
 	return s;
 }
 
@@ -251,24 +270,25 @@ step_pm2(struct trail *t, const struct launcher *l, struct words *next)
 	enum step s = STEP_LOST;
 	size_t i = 1;
 
-	if (i < w->len && strcmp(w->v[i], "start") == 0)
+	t->why = "it is not \"start\" with a script";
+	if (i < w->len && strcmp(w->items[i], "start") == 0)
 		i++;
 	else if (strcmp(l->name, "pm2") == 0)
 		return STEP_LOST;
-	if (i == w->len || w->v[i][0] == '-' || strstr(w->v[i], ".config."))
+	if (i == w->len || w->items[i][0] == '-' || strstr(w->items[i], ".config."))
 		return STEP_LOST;
-	words_add(&app, w->v[i]);
-	while (++i < w->len && strcmp(w->v[i], "--") != 0)
-		;
+	words_add(&app, w->items[i]);
+	while (++i < w->len && strcmp(w->items[i], "--") != 0)
+		t->watches |= strcmp(w->items[i], "--watch") == 0;
 	words_add_from(&app, w, i + 1);
-	if (app.len > 0 && launcher_find(path_base(app.v[0]))) {
+	if (app.len > 0 && launcher_find(path_base(app.items[0]))) {
 		words_add_from(next, &app, 0);
 		s = STEP_ON;
-	} else if (app.len > 0 && strchr(path_base(app.v[0]), '.')) {
-		s = add_app(next, &none, &app, 0);
+	} else if (app.len > 0 && strchr(path_base(app.items[0]), '.')) {
+		s = add_app(t, next, &none, &app, 0);
 	}
 	next->failed |= app.failed;
-	mem_free(app.v);
+	words_free(&app);
 	return s;
 }
 
@@ -277,34 +297,44 @@ static enum step
 step_forever(struct trail *t, const struct launcher *l, struct words *next)
 {
 	const struct words *w = &t->words, none = {0};
-	size_t i = w->len > 1 && strcmp(w->v[1], "start") == 0 ? 2 : 1;
+	size_t i = w->len > 1 && strcmp(w->items[1], "start") == 0 ? 2 : 1;
 
 	(void)l;
-	return add_app(next, &none, w, i);
+	return add_app(t, next, &none, w, i);
 }
 
 /* nest start: what it built is started as a child. */
 static enum step
 step_nest(struct trail *t, const struct launcher *l, struct words *next)
 {
+	static const char *const watch[] = {"-w", "--watch", NULL};
+	const struct words *w = &t->words;
+
 	(void)l;
 	words_add(next, "node");
 	words_add(next, "dist/main.js");
-	return t->words.len > 1 && strcmp(t->words.v[1], "start") == 0 &&
-	               node_has_file(t->directory, "dist/main.js")
+	for (size_t i = 2; i < w->len; i++)
+		t->watches |= word_is(w->items[i], watch);
+	t->why = "it is not \"start\", or dist/main.js is not there";
+	return w->len > 1 && strcmp(w->items[1], "start") == 0 &&
+	               files_has(t->files, t->directory, "dist/main.js")
 	           ? STEP_ON
 	           : STEP_LOST;
 }
 
+static const struct habits habits_npm = {.starts_server = true, .runs_before = true};
+static const struct habits habits_pnpm = {.starts_server = true};
+static const struct habits habits_yarn = {.runs_before = true};
+
 static const struct launcher launchers[] = {
-    {.name = "npm", .step = step_npm, .certain = true, .default_start = true, .runs_before = true},
-    {.name = "npm-cli", .step = step_npm, .default_start = true, .runs_before = true},
+    {.name = "npm", .step = step_npm, .certain = true, .habits = &habits_npm},
+    {.name = "npm-cli", .step = step_npm, .habits = &habits_npm},
     {.name = "npx", .step = step_npx, .certain = true},
     {.name = "npx-cli", .step = step_npx},
-    {.name = "pnpm", .step = step_npm, .certain = true, .short_run = true, .default_start = true},
+    {.name = "pnpm", .step = step_npm, .certain = true, .short_run = true, .habits = &habits_pnpm},
     {.name = "pnpx", .step = step_npx, .certain = true},
-    {.name = "yarn", .step = step_npm, .short_run = true, .runs_before = true},
-    {.name = "yarnpkg", .step = step_npm, .short_run = true, .runs_before = true},
+    {.name = "yarn", .step = step_npm, .short_run = true, .habits = &habits_yarn},
+    {.name = "yarnpkg", .step = step_npm, .short_run = true, .habits = &habits_yarn},
     {.name = "nodemon", .step = step_nodemon, .certain = true},
     {.name = "node-dev", .step = step_node_dev},
     {.name = "tsx", .step = step_tsx},

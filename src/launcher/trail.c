@@ -1,0 +1,91 @@
+/*
+ * trail: see the header.
+ */
+#include "launcher/trail.h"
+
+#include <string.h>
+
+#include "launcher/shell.h"
+
+bool
+word_is(const char *word, const char *const *list)
+{
+	while (*list && strcmp(word, *list) != 0)
+		list++;
+	return *list;
+}
+
+bool
+word_begins(const char *word, const char *with)
+{
+	return strncmp(word, with, strlen(with)) == 0;
+}
+
+bool
+word_ends(const char *word, const char *with)
+{
+	size_t n = strlen(word), m = strlen(with);
+
+	return n >= m && strcmp(word + n - m, with) == 0;
+}
+
+bool
+word_is_text(const char *word)
+{
+	for (; *word; word++)
+		if (((unsigned char)*word < 0x20 && !strchr("\t\r\n", *word)) || *word == 0x7F)
+			return false;
+	return true;
+}
+
+const char *
+path_base(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+void
+trail_done(struct trail *t)
+{
+	words_free(&t->words);
+	words_free(&t->names);
+	words_free(&t->values);
+	words_free(&t->before);
+	words_free(&t->beside);
+}
+
+bool
+trail_failed(const struct trail *t)
+{
+	return t->words.failed || t->names.failed || t->values.failed || t->before.failed ||
+	       t->beside.failed;
+}
+
+enum step
+trail_lose(struct trail *t, const char *why)
+{
+	t->why = why;
+	return STEP_LOST;
+}
+
+bool
+trail_add_line(struct trail *t, struct words *w, const char *text)
+{
+	struct shell_line l;
+	bool plain;
+
+	t->why = "the script cannot be read";
+	if (!word_is_text(text) || shell_line_parse(text, &l) < 0)
+		return false;
+	t->why = "the script needs a shell";
+	plain = !l.needs && l.directory.len == 0 && l.words.len > 0;
+	if (plain) {
+		words_add_from(w, &l.words, 0);
+		words_add_from(&t->names, &l.names, 0);
+		words_add_from(&t->values, &l.values, 0);
+	}
+	shell_line_free(&l);
+	return plain;
+}
