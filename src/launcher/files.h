@@ -29,8 +29,6 @@ struct files {
 	char *(*real)(void *arg, const char *path);
 };
 
-extern const struct files files_of_system;
-
 enum file_kind files_kind(const struct files *f, const char *path, struct str *options);
 /* Of path, which is seen from directory unless it begins with a slash. */
 char *files_real(const struct files *f, const char *directory, const char *path);

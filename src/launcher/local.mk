@@ -3,6 +3,8 @@ noinst_LTLIBRARIES += src/launcher/liblauncher.la
 src_launcher_liblauncher_la_SOURCES = \
 	src/launcher/files.c \
 	src/launcher/files.h \
+	src/launcher/filesystem.c \
+	src/launcher/filesystem.h \
 	src/launcher/follow.c \
 	src/launcher/follow.h \
 	src/launcher/launchers.c \

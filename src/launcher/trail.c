@@ -3,6 +3,7 @@
  */
 #include "launcher/trail.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "launcher/shell.h"
@@ -75,9 +76,11 @@ trail_add_line(struct trail *t, struct words *w, const char *text)
 {
 	struct shell_line l;
 	bool plain;
+	int r = word_is_text(text) ? shell_line_parse(text, &l) : -EINVAL;
 
+	w->failed |= r == -ENOMEM;
 	t->why = "the script cannot be read";
-	if (!word_is_text(text) || shell_line_parse(text, &l) < 0)
+	if (r < 0)
 		return false;
 	t->why = "the script needs a shell";
 	plain = !l.needs && l.directory.len == 0 && l.words.len > 0;

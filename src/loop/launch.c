@@ -21,7 +21,7 @@
 #include "base/quote.h"
 #include "base/str.h"
 #include "core/cluster.h"
-#include "launcher/files.h"
+#include "launcher/filesystem.h"
 #include "launcher/follow.h"
 #include "launcher/nodewords.h"
 #include "loop/binder.h"

@@ -7,7 +7,7 @@
 #include "base/mem.h"
 #include "base/quote.h"
 #include "base/str.h"
-#include "launcher/files.h"
+#include "launcher/filesystem.h"
 #include "launcher/follow.h"
 #include "sys_support.h"
 
