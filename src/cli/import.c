@@ -21,6 +21,7 @@
 #include "cli/cli.h"
 #include "cli/commands.h"
 #include "cli/import_node.h"
+#include "launcher/filesystem.h"
 
 #define NODE_MS 10000 /* that node may take, without --timeout */
 
@@ -117,6 +118,13 @@ world_kind(void *arg, const char *path)
 	if (n > 0 && memchr(head, '\0', (size_t)n))
 		return PATH_BINARY;
 	return strncmp(head, "#!", 2) == 0 && runs_node(head) ? PATH_NODE : PATH_TEXT;
+}
+
+static char *
+world_real(void *arg, const char *path)
+{
+	(void)arg;
+	return files_real(&files_of_system, "", path);
 }
 
 static const char *
@@ -425,6 +433,7 @@ cmd_import(struct cli *cli)
 	char host[HOST_NAME_MAX + 1] = "";
 	const struct world world = {.read = world_read,
 	    .kind = world_kind,
+	    .real = world_real,
 	    .variable = world_variable,
 	    .glob = world_glob,
 	    .host = host};

@@ -11,17 +11,11 @@
 #include "base/mem.h"
 #include "base/units.h"
 #include "import/import.h"
+#include "launcher/files.h"
+#include "launcher/follow.h"
+#include "launcher/nodewords.h"
 #include "launcher/shell.h"
-
-#define LAUNCHES_MAX 4 /* npm start that is npm run serve that is ... */
-
-static const char *
-base_name(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash ? slash + 1 : path;
-}
+#include "launcher/trail.h"
 
 enum path_kind
 import_kind(const struct import *im, const char *path)
@@ -72,23 +66,36 @@ import_path(const char *directory, const char *path)
 	return s.data;
 }
 
-enum path_kind
-import_in_path(const struct import *im, const char *name)
+/* The first of that name in PATH that is no directory; mem_alloc. */
+static char *
+find_in_path(const struct import *im, const char *name)
 {
 	const char *path = import_variable(im, "PATH");
-	enum path_kind kind = PATH_NONE;
 
-	while (path && *path && kind == PATH_NONE) {
+	while (path && *path) {
 		size_t len = strcspn(path, ":");
 		struct str full = {0};
+		enum path_kind kind = PATH_NONE;
 
 		str_addf(&full, "%.*s/%s", (int)len, path, name);
 		if (!str_failed(&full) && len > 0)
 			kind = import_kind(im, full.data);
+		if (kind != PATH_NONE && kind != PATH_DIRECTORY)
+			return full.data;
 		str_free(&full);
 		path += len + (path[len] == ':');
 	}
-	return kind == PATH_DIRECTORY ? PATH_NONE : kind;
+	return NULL;
+}
+
+enum path_kind
+import_in_path(const struct import *im, const char *name)
+{
+	char *path = find_in_path(im, name);
+	enum path_kind kind = path ? import_kind(im, path) : PATH_NONE;
+
+	mem_free(path);
+	return kind;
 }
 
 void
@@ -137,283 +144,160 @@ import_restart_limit(struct import *im, struct draft_app *app, const char *from,
 	    import_duration(window < day ? window : day, buf));
 }
 
-bool
-import_is_launcher(const char *program)
-{
-	static const char *const names[] = {"npm", "npx", "yarn", "pnpm", "nodemon"};
-	const char *name = base_name(program);
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (strcmp(name, names[i]) == 0)
-			return true;
-	return false;
-}
-
 /* --- launchers ----------------------------------------------------------------------------- */
 
-struct command {
-	struct import *im;
-	const struct about *at;
-	const char *directory;
-	struct words words;
-	const char *gave_up; /* why the launcher is still there */
-	bool missing; /* the program that it would start is not there */
-};
-
-/* In directory; mem_alloc. */
-static enum path_kind
-kind_in(const struct command *c, const char *path)
+static int
+read_file(void *arg, const char *path, size_t max, struct str *ret)
 {
-	char *full = import_path(c->directory, path);
-	enum path_kind kind = full ? import_kind(c->im, full) : PATH_NONE;
+	const struct import *im = arg;
+	int r = im->world->read ? im->world->read(im->world->arg, path, ret) : -ENOENT;
 
-	c->im->draft.failed |= !full;
-	mem_free(full);
-	return kind;
+	return r == 0 && ret->len > max ? -EFBIG : r;
+}
+
+/* Options of a #! line say nothing about the file, which stays the command. */
+static enum file_kind
+find_kind(void *arg, const char *path, struct str *options)
+{
+	(void)options;
+	switch (import_kind(arg, path)) {
+	case PATH_NONE:
+		break;
+	case PATH_DIRECTORY:
+		return FILE_OTHER;
+	case PATH_NODE:
+		return FILE_NODE;
+	case PATH_TEXT:
+	case PATH_BINARY:
+		return FILE_PLAIN;
+	}
+	return FILE_NONE;
+}
+
+static char *
+find_real(void *arg, const char *path)
+{
+	const struct import *im = arg;
+	char *real = NULL;
+
+	if (im->world->real)
+		real = im->world->real(im->world->arg, path);
+	else if (import_kind(im, path) != PATH_NONE)
+		real = import_path("/", path);
+	if (real && draft_is_text(real, strlen(real)))
+		return real;
+	mem_free(real);
+	return NULL;
+}
+
+/* The file that word starts; mem_alloc. NULL: it is not to be found, or has a launcher's name and is
+ * Node's: then it is one, whatever place it was installed in. */
+static char *
+find_program(
+    const struct import *im, const struct files *files, const char *directory, const char *word)
+{
+	char *found = strchr(word, '/') ? import_path(directory, word) : find_in_path(im, word);
+	char *real = NULL;
+
+	if (found && !(follow_is_launcher(word) && import_kind(im, found) == PATH_NODE))
+		real = files_real(files, "", found);
+	mem_free(found);
+	return real;
 }
 
 static void
-replace_word(struct words *w, size_t i, const char *word)
+note_lost(struct import *im, const struct about *at, const struct trail *t)
 {
-	words_insert(w, i, word);
-	if (w->failed)
-		return;
-	mem_free(w->items[i + 1]);
-	memmove(w->items + i + 1, w->items + i + 2, (w->len - i - 1) * sizeof(*w->items));
-	w->len--;
+	draft_note(&im->draft, at, "write what it starts as command",
+	    "%.40s starts the program as a child of its own, which brood refuses, and what it "
+	    "starts could not be found: %s",
+	    t->words.len > 0 ? path_base(t->words.items[0]) : "it", t->why);
 }
 
 static void
-drop_words(struct words *w, size_t at, size_t n)
+note_hooks(struct import *im, const struct about *at, const struct words *hooks)
 {
-	for (size_t i = at; i < at + n; i++)
-		mem_free(w->items[i]);
-	memmove(w->items + at, w->items + at + n, (w->len - at - n + 1) * sizeof(*w->items));
-	w->len -= n;
+	for (size_t i = 0; i < hooks->len; i++)
+		draft_note(&im->draft, at, "run it before `brood reload`",
+		    "the script \"%.64s\" of package.json is not run", hooks->items[i]);
 }
 
-/* A program of a package's own, as npm finds it first. */
+/* What a launcher comes to, in place of w; at has the key that it was read from. */
 static void
-find_in_modules(struct command *c)
+take_trail(struct import *im, const struct about *at, struct trail *t, struct words *w)
 {
-	struct str path = {0};
+	const char *program;
 
-	c->missing = false;
-	if (strchr(c->words.items[0], '/'))
-		return;
-	str_addf(&path, "node_modules/.bin/%s", c->words.items[0]);
-	if (!str_failed(&path) && kind_in(c, path.data) != PATH_NONE)
-		replace_word(&c->words, 0, path.data);
-	else if (import_in_path(c->im, c->words.items[0]) == PATH_NONE)
-		c->missing = true;
-	c->im->draft.failed |= str_failed(&path);
-	str_free(&path);
+	words_free(w);
+	*w = t->words;
+	t->words = (struct words){0};
+	for (size_t i = 0; i < t->names.len; i++)
+		draft_env(&im->draft, at, t->names.items[i], t->values.items[i]);
+	note_hooks(im, at, &t->before);
+	note_hooks(im, at, &t->beside);
+	if (t->watches)
+		draft_note(&im->draft, at,
+		    "run `brood reload` after a change, or keep this line for development",
+		    "restarts on changes of files are left out");
+	program = w->items[0];
+	if (!strchr(program, '/') && import_in_path(im, program) == PATH_NONE) {
+		struct about mine = *at;
+
+		mine.key = "command";
+		draft_note(&im->draft, &mine,
+		    "install the packages and import again, or write its path",
+		    "%.100s is not in node_modules/.bin, nor in PATH", program);
+	}
 }
 
-static json_t *
-read_scripts(struct command *c)
+static void
+follow_launchers(struct import *im, const struct about *at, const char *directory, struct words *w)
 {
-	char *path = import_path(c->directory, "package.json");
-	struct str text = {0};
-	json_t *package = NULL, *scripts;
+	const struct files files = {
+	    .arg = im, .read = read_file, .kind = find_kind, .real = find_real};
+	char *real = files_real(&files, "", directory);
+	struct trail t = {.files = &files, .directory = real ? real : directory, .as_found = true};
+	char *program = find_program(im, &files, directory, w->items[0]);
+	enum follow kind = follow(&t, w->items, program);
+	struct about mine = *at;
 
-	if (path && c->im->world->read && c->im->world->read(c->im->world->arg, path, &text) == 0)
-		package = json_loadb(str_text(&text), text.len, 0, NULL);
-	scripts = json_incref(json_object_get(package, "scripts"));
-	json_decref(package);
-	str_free(&text);
+	mine.key = "command";
+	if (trail_failed(&t))
+		im->draft.failed = true;
+	else if (kind == FOLLOW_LAUNCHER && t.lost)
+		note_lost(im, &mine, &t);
+	else if (kind == FOLLOW_LAUNCHER)
+		take_trail(im, at, &t, w);
+	trail_done(&t);
+	mem_free(program);
+	mem_free(real);
+}
+
+static bool
+is_node(const struct import *im, const char *directory, const char *program)
+{
+	char *path = strchr(program, '/') ? import_path(directory, program) : NULL;
+	bool is = nodewords_is_node(program) || (path && import_kind(im, path) == PATH_NODE);
+
 	mem_free(path);
-	return scripts;
-}
-
-static void
-note_hooks(struct command *c, const json_t *scripts, const char *name)
-{
-	static const char *const hooks[] = {"pre", "post"};
-
-	for (int i = 0; i < 2; i++) {
-		char hook[80];
-
-		(void)snprintf(hook, sizeof(hook), "%s%.60s", hooks[i], name);
-		if (json_object_get(scripts, hook))
-			draft_note(&c->im->draft, c->at, "run it before `brood reload`",
-			    "the script \"%s\" of package.json is not run", hook);
-	}
-}
-
-/* The text of a script in place of the first n words; "--" before further arguments is npm's. */
-static bool
-use_script(struct command *c, const char *text, size_t n)
-{
-	struct shell_line l;
-
-	if (!draft_is_text(text, strlen(text)) || shell_line_parse(text, &l) < 0) {
-		c->gave_up = "the script cannot be read";
-		return false;
-	}
-	if (l.needs || l.directory.len > 0 || l.words.len == 0) {
-		c->gave_up = "the script needs a shell";
-		shell_line_free(&l);
-		return false;
-	}
-	if (n < c->words.len && strcmp(c->words.items[n], "--") == 0)
-		n++;
-	drop_words(&c->words, 0, n);
-	for (size_t i = 0; i < l.words.len; i++)
-		words_insert(&c->words, i, l.words.items[i]);
-	for (size_t i = 0; i < l.names.len; i++)
-		draft_env(&c->im->draft, c->at, l.names.items[i], l.values.items[i]);
-	shell_line_free(&l);
-	find_in_modules(c);
-	return true;
-}
-
-/* npm start, npm run NAME; yarn and pnpm also without run. */
-static bool
-resolve_script(struct command *c, bool is_npm)
-{
-	const struct words *w = &c->words;
-	const char *name = w->len > 1 ? w->items[1] : is_npm ? "" : "start";
-	size_t n = w->len > 1 ? 2 : 1;
-	json_t *scripts;
-	const char *text;
-	bool done;
-
-	if (w->len > 2 && (strcmp(name, "run") == 0 || strcmp(name, "run-script") == 0)) {
-		name = w->items[2];
-		n = 3;
-	} else if (is_npm && strcmp(name, "start") != 0 && strcmp(name, "test") != 0)
-		name = "";
-	if (!*name || *name == '-') {
-		c->gave_up = "it is not \"start\" or \"run NAME\"";
-		return false;
-	}
-	scripts = read_scripts(c);
-	text = json_string_value(json_object_get(scripts, name));
-	if (text)
-		note_hooks(c, scripts, name);
-	else if (strcmp(name, "start") == 0 && kind_in(c, "server.js") != PATH_NONE)
-		text = "node server.js"; /* npm's default */
-	c->gave_up = "package.json has no such script, or is not there";
-	done = text && use_script(c, text, n);
-	json_decref(scripts);
-	return done;
-}
-
-static bool
-resolve_npx(struct command *c)
-{
-	size_t n = 1;
-
-	while (n < c->words.len &&
-	       (strcmp(c->words.items[n], "-y") == 0 || strcmp(c->words.items[n], "--yes") == 0 ||
-	           strcmp(c->words.items[n], "--no-install") == 0))
-		n++;
-	if (n == c->words.len || c->words.items[n][0] == '-') {
-		c->gave_up = "its options are not understood";
-		return false;
-	}
-	drop_words(&c->words, 0, n);
-	find_in_modules(c);
-	return true;
-}
-
-static void
-note_watch(struct command *c)
-{
-	draft_note(&c->im->draft, c->at,
-	    "run `brood reload` after a change, or keep this line for development",
-	    "restarts on changes of files are left out");
-}
-
-/* nodemon SCRIPT. */
-static bool
-resolve_nodemon(struct command *c)
-{
-	if (c->words.len < 2 || c->words.items[1][0] == '-') {
-		c->gave_up = "its options are not understood";
-		return false;
-	}
-	replace_word(&c->words, 0, "node");
-	note_watch(c);
-	return true;
-}
-
-/* node --watch: a process that starts another one. */
-static bool
-resolve_watch(struct command *c)
-{
-	bool found = false;
-
-	for (size_t i = 1; i < c->words.len && c->words.items[i][0] == '-';) {
-		if (strcmp(c->words.items[i], "--watch") == 0 ||
-		    strncmp(c->words.items[i], "--watch-path=", 13) == 0) {
-			drop_words(&c->words, i, 1);
-			found = true;
-		} else
-			i++;
-	}
-	if (found)
-		note_watch(c);
-	return false; /* it is done */
-}
-
-/* One step. false: there is no launcher, or it stays. */
-static bool
-resolve(struct command *c)
-{
-	const char *name = base_name(c->words.items[0]);
-
-	c->gave_up = NULL;
-	if (strcmp(name, "npm") == 0)
-		return resolve_script(c, true);
-	if (strcmp(name, "yarn") == 0 || strcmp(name, "pnpm") == 0)
-		return resolve_script(c, false);
-	if (strcmp(name, "npx") == 0)
-		return resolve_npx(c);
-	if (strcmp(name, "nodemon") == 0)
-		return resolve_nodemon(c);
-	if (strcmp(name, "node") == 0 || strcmp(name, "nodejs") == 0)
-		return resolve_watch(c);
-	return false;
-}
-
-static bool
-is_node(const struct command *c, const char *program)
-{
-	const char *name = base_name(program);
-
-	return strcmp(name, "node") == 0 || strcmp(name, "nodejs") == 0 ||
-	       (strchr(program, '/') && kind_in(c, program) == PATH_NODE);
+	return is;
 }
 
 void
 import_command(struct import *im, const struct about *at, const char *from, const char *directory,
     struct words *w, struct program *ret)
 {
-	struct command c = {.im = im, .at = at, .directory = directory, .words = *w};
 	struct about mine = *at;
 
 	*ret = (struct program){0};
-	*w = (struct words){0}; /* it is c's by now */
-	for (int i = 0; i < LAUNCHES_MAX && c.words.len > 0 && !c.words.failed && resolve(&c); i++)
-		continue;
 	mine.key = "command";
-	if (c.gave_up && !c.words.failed)
-		draft_note(&im->draft, &mine, "write what it starts as command",
-		    "%.40s starts the program as a child of its own, which brood refuses, and what "
-		    "it starts could not be found: %s",
-		    base_name(c.words.items[0]), c.gave_up);
-	else if (c.missing && !c.words.failed)
-		draft_note(&im->draft, &mine,
-		    "install the packages and import again, or write its path",
-		    "%.100s is not in node_modules/.bin, nor in PATH", c.words.items[0]);
-	draft_command(&im->draft, &mine, from, &c.words);
-	if (c.words.len > 0 && !c.words.failed) {
-		ret->is_node = is_node(&c, c.words.items[0]);
-		(void)snprintf(ret->name, sizeof(ret->name), "%s", base_name(c.words.items[0]));
+	if (w->len > 0 && !w->failed)
+		follow_launchers(im, at, directory, w);
+	draft_command(&im->draft, &mine, from, w);
+	if (w->len > 0 && !w->failed) {
+		ret->is_node = is_node(im, directory, w->items[0]);
+		(void)snprintf(ret->name, sizeof(ret->name), "%s", path_base(w->items[0]));
 	}
-	*w = c.words;
 }
 
 /* --- lines for a shell --------------------------------------------------------------------- */
@@ -441,8 +325,8 @@ shell_program(const struct shell_line *l, struct program *ret)
 		return;
 	memcpy(path, l->program, l->program_len);
 	path[l->program_len] = '\0';
-	(void)snprintf(ret->name, sizeof(ret->name), "%.47s", base_name(path));
-	ret->is_node = strcmp(ret->name, "node") == 0 || strcmp(ret->name, "nodejs") == 0;
+	(void)snprintf(ret->name, sizeof(ret->name), "%.47s", path_base(path));
+	ret->is_node = nodewords_is_node(ret->name);
 }
 
 static void

@@ -32,6 +32,9 @@ struct world {
 	/* The whole of a file of at most IMPORT_FILE_MAX bytes, appended. 0 or a negative errno. */
 	int (*read)(void *arg, const char *path, struct str *ret);
 	enum path_kind (*kind)(void *arg, const char *path);
+	/* Where links lead, absolute (mem_free()). NULL: nowhere, or no memory. Without it there are no
+	 * links. */
+	char *(*real)(void *arg, const char *path);
 	const char *(*variable)(void *arg, const char *name);
 	/* The sorted names that a pattern matches, appended. */
 	void (*glob)(void *arg, const char *pattern, struct words *ret);
@@ -76,8 +79,6 @@ void import_command(struct import *im, const struct about *at, const char *from,
 int import_shell_line(struct import *im, const struct about *at, const char *from, char **directory,
     const char *line, struct program *ret);
 
-/* npm and the like, by path or name. */
-bool import_is_launcher(const char *program);
 /* What a name without a slash finds in PATH. */
 enum path_kind import_in_path(const struct import *im, const char *name);
 /* log = file:PATH. */

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "import/pm2.h"
 #include "import/words.h"
+#include "launcher/follow.h"
 
 #define WORKERS_MAX 4096
 
@@ -159,7 +160,7 @@ pm2_add_command(struct pm2 *p, const char *script)
 		p->is_node = program.is_node;
 		return;
 	}
-	if (import_is_launcher(script)) {
+	if (follow_is_launcher(script)) {
 		words_add(&w, script);
 		add_words(p, "args", &w);
 	} else {
@@ -176,7 +177,7 @@ pm2_add_command(struct pm2 *p, const char *script)
 	import_command(p->im, &at, pm2_from(p, "exec_interpreter", "script", "args"), p->directory,
 	    &w, &program);
 	p->is_node = program.is_node;
-	if (import_is_launcher(script)) /* it was Node, and may not be there any more */
+	if (follow_is_launcher(script)) /* it was Node, and may not be there any more */
 		p->cluster = p->runs_node = p->is_node;
 	words_free(&w);
 }

@@ -56,6 +56,19 @@ step_npx(struct trail *t, const struct launcher *l, struct words *next)
 	return i > 0 ? STEP_ON : trail_lose(t, its_options);
 }
 
+/* Whether "yarn X" may be a program, when X is no script. */
+static bool
+finds_program(const struct trail *t, const char *name)
+{
+	char *path;
+	bool finds = strchr(name, '/') || launcher_find(name) || nodewords_is_node(name);
+
+	path = finds ? NULL : package_find(t->files, t->directory, name);
+	finds |= path != NULL;
+	mem_free(path);
+	return finds;
+}
+
 static const char start_or_run[] = "it is not \"start\" or \"run NAME\"";
 
 static enum step
@@ -88,6 +101,8 @@ step_npm(struct trail *t, const struct launcher *l, struct words *next)
 		return trail_lose(t, start_or_run);
 	if (package_has_script(t->files, t->directory, w->items[i]))
 		return run_script(t, l->habits, w->items[i], i + 1, next);
+	if (!finds_program(t, w->items[i]))
+		return trail_lose(t, "package.json has no such script, or is not there");
 	words_add_from(next, w, i);
 	return STEP_ON;
 }
