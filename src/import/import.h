@@ -57,7 +57,7 @@ int import_supervisord(struct import *im, const char *text, size_t len, struct e
  * keys. 0: *ret is a new reference; else as above. file is for messages. */
 int import_literal(const char *file, const char *text, size_t len, json_t **ret, struct err *e);
 
-/* --- common to the importers (import_command.c) -------------------------------------------- */
+/* --- common to the importers (command.c) --------------------------------------------------- */
 
 enum path_kind import_kind(const struct import *im, const char *path);
 const char *import_variable(const struct import *im, const char *name);

@@ -44,7 +44,7 @@ struct pm2 {
 	} while (0)
 #define KEY(p, from_, ...) draft_key(&(p)->im->draft, (p)->at.app, from_, __VA_ARGS__)
 
-/* import_pm2_value.c */
+/* pm2_value.c */
 bool pm2_is_true(const json_t *v); /* as JavaScript sees it */
 bool pm2_is_given(const json_t *v);
 const struct pm2_key *pm2_find_key(const char *name); /* by any of its names */
@@ -62,13 +62,13 @@ const char *pm2_from(struct pm2 *p, const char *a, const char *b, const char *c)
 struct about pm2_about(const struct pm2 *p, const char *key);
 void pm2_add_duration(struct pm2 *p, const char *from, const char *key, long long ms);
 
-/* import_pm2_run.c; the command comes first, then the mode, which is not known before */
+/* pm2_run.c; the command comes first, then the mode, which is not known before */
 void pm2_add_command(struct pm2 *p, const char *script);
 void pm2_read_mode(struct pm2 *p);
 void pm2_add_workers(struct pm2 *p);
 void pm2_add_mode(struct pm2 *p);
 
-/* import_pm2_life.c */
+/* pm2_life.c */
 long long pm2_get_uptime(const struct pm2 *p);
 void pm2_add_ready(struct pm2 *p);
 void pm2_add_stop(struct pm2 *p);

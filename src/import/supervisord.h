@@ -46,7 +46,7 @@ struct sup {
 	} while (0)
 #define KEY(s, from_, ...) draft_key(&(s)->im->draft, (s)->at.app, from_, __VA_ARGS__)
 
-/* import_supervisord_value.c: of the section at hand */
+/* supervisord_value.c: of the section at hand */
 struct ini_option *sup_option(const struct sup *s, const char *key);
 struct about sup_about(const struct sup *s, const char *key);
 bool sup_has(const struct sup *s, const char *key);
@@ -65,14 +65,14 @@ char *sup_full_path(struct sup *s, const char *key, const char *path);
 /* The key `environment`, appended. */
 void sup_read_environment(struct sup *s, struct words *names, struct words *values);
 
-/* import_supervisord_output.c */
+/* supervisord_output.c */
 enum log_target { LOG_AUTO, LOG_NONE, LOG_STANDARD, LOG_FILE };
 enum log_target sup_log_target(struct sup *s, const char *key, struct str *path);
 void sup_log_to(struct sup *s, const char *key, const char *path);
 void sup_add_log(struct sup *s);
 void sup_add_socket(struct sup *s);
 
-/* import_supervisord_program.c */
+/* supervisord_program.c */
 void sup_take_program(struct sup *s, const struct ini_section *section, bool fcgi);
 
 #endif
