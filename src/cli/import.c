@@ -75,49 +75,27 @@ world_read(void *arg, const char *path, struct str *ret)
 	return read_file(path, ret);
 }
 
-/* "#!/usr/bin/env node", "#!/usr/bin/node --flag" */
-static bool
-runs_node(const char *line)
-{
-	size_t len = strcspn(line, "\r\n");
-
-	for (const char *at = line + 2; at < line + len;) {
-		const char *word = at + strspn(at, " \t");
-		size_t n = strcspn(word, " \t\r\n");
-		const char *slash = memrchr(word, '/', n), *name = slash ? slash + 1 : word;
-		size_t name_len = (size_t)(word + n - name);
-
-		if ((name_len == 4 && strncmp(name, "node", 4) == 0) ||
-		    (name_len == 6 && strncmp(name, "nodejs", 6) == 0))
-			return true;
-		/* env, and its options and variables, go before it. */
-		if (name != word && strncmp(name, "env", name_len) != 0)
-			return false;
-		at = word + n + 1;
-	}
-	return false;
-}
-
 static enum path_kind
 world_kind(void *arg, const char *path)
 {
-	char head[1025];
+	enum file_kind kind = files_kind(&files_of_system, path, NULL);
+	char head[1024];
 	struct stat st;
-	ssize_t n;
+	ssize_t n = 0;
 	int fd;
 
 	(void)arg;
-	if (stat(path, &st) < 0)
+	if (kind == FILE_NONE)
 		return PATH_NONE;
-	if (S_ISDIR(st.st_mode))
-		return PATH_DIRECTORY;
-	fd = S_ISREG(st.st_mode) ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
-	n = fd >= 0 ? read(fd, head, sizeof(head) - 1) : 0;
+	if (kind == FILE_NODE)
+		return PATH_NODE;
+	if (kind == FILE_OTHER)
+		return stat(path, &st) == 0 && S_ISDIR(st.st_mode) ? PATH_DIRECTORY : PATH_TEXT;
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (fd >= 0)
+		n = read(fd, head, sizeof(head));
 	fd_close(&fd);
-	head[n > 0 ? n : 0] = '\0';
-	if (n > 0 && memchr(head, '\0', (size_t)n))
-		return PATH_BINARY;
-	return strncmp(head, "#!", 2) == 0 && runs_node(head) ? PATH_NODE : PATH_TEXT;
+	return n > 0 && memchr(head, '\0', (size_t)n) ? PATH_BINARY : PATH_TEXT;
 }
 
 static char *
