@@ -95,7 +95,7 @@ step_npm(struct trail *t, const struct launcher *l, struct words *next)
 		if (name == 0)
 			return STEP_LOST;
 		words_add(next, w->items[name]);
-		return run_add_arguments(t, next, name + 1) ? STEP_ON : STEP_LOST;
+		return run_add_arguments(t, NULL, next, name + 1) ? STEP_ON : STEP_LOST;
 	}
 	if (!l->short_run)
 		return trail_lose(t, start_or_run);
@@ -338,8 +338,8 @@ step_nest(struct trail *t, const struct launcher *l, struct words *next)
 }
 
 static const struct habits habits_npm = {.starts_server = true, .runs_before = true};
-static const struct habits habits_pnpm = {.starts_server = true};
-static const struct habits habits_yarn = {.runs_before = true};
+static const struct habits habits_pnpm = {.starts_server = true, .hands_on = true};
+static const struct habits habits_yarn = {.runs_before = true, .hands_on = true};
 
 static const struct launcher launchers[] = {
     {.name = "npm", .step = step_npm, .certain = true, .habits = &habits_npm},

@@ -11,7 +11,7 @@
 #include "launcher/package.h"
 
 bool
-run_add_arguments(struct trail *t, struct words *next, size_t args)
+run_add_arguments(struct trail *t, const struct habits *h, struct words *next, size_t args)
 {
 	const struct words *w = &t->words;
 
@@ -20,7 +20,7 @@ run_add_arguments(struct trail *t, struct words *next, size_t args)
 			words_add_from(next, w, i + 1);
 			return true;
 		}
-		if (w->items[i][0] == '-') {
+		if (w->items[i][0] == '-' && !(h && h->hands_on)) {
 			t->why = "its options are not understood";
 			return false;
 		}
@@ -65,5 +65,5 @@ run_script(
 		note_hook(t, &t->beside, "post", name);
 	}
 	mem_free(text);
-	return good && run_add_arguments(t, next, args) ? STEP_ON : STEP_LOST;
+	return good && run_add_arguments(t, h, next, args) ? STEP_ON : STEP_LOST;
 }

@@ -13,6 +13,7 @@
 struct habits {
 	bool starts_server; /* without a script "start" it is "node server.js" */
 	bool runs_before; /* the script "preX" before X */
+	bool hands_on; /* options behind the script's name are the app's, also without "--" */
 };
 
 /* The script with the trail's words from `args` on behind it. h: NULL for what
@@ -20,7 +21,7 @@ struct habits {
 enum step run_script(
     struct trail *t, const struct habits *h, const char *name, size_t args, struct words *next);
 /* The trail's words from `args` on, for the app: but the first "--", which ends the launcher's own
- * options. false: there are such; why is set. */
-bool run_add_arguments(struct trail *t, struct words *next, size_t args);
+ * options. false: there are such; why is set. h as above. */
+bool run_add_arguments(struct trail *t, const struct habits *h, struct words *next, size_t args);
 
 #endif

@@ -231,6 +231,9 @@ START_TEST(scripts_are_followed)
 	    "node \"my server.js\" --more (with NODE_ENV = production, A = b c under [env:APP])");
 	comes_to("npm run dev", "node --inspect server.js");
 	comes_to("yarn dev", "node --inspect server.js");
+	comes_to("yarn dev --port 1", "node --inspect server.js --port 1");
+	comes_to("pnpm run dev --port 1", "node --inspect server.js --port 1");
+	comes_to("npm run dev --port 1", "");
 	comes_to("node --run start", "node server.js --flag");
 	comes_to("node --no-warnings --run=dev -- a", "node --inspect server.js a");
 	for (const char *const *p = (const char *const[]){"npm run loop", "yarn a", "npm run shell",

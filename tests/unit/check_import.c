@@ -759,6 +759,7 @@ static const struct {
     {"script: 'npm', args: ['run', 'none']", "note command"},
     {"script: 'npm', args: 'ci'", "note command"},
     {"script: 'yarn', args: 'deep'", "command = node server.js --deep\nnotes 0"},
+    {"script: 'yarn', args: 'deep --z'", "command = node server.js --deep --z\nnotes 0"},
     {"script: 'yarn'", "command = yarn\nnote command"}, /* it would install packages */
     {"script: 'pnpm', args: 'start'",
         "command = node_modules/.bin/next start -p 3000\nnote script\nnotes 1"},
