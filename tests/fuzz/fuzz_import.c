@@ -35,7 +35,10 @@ on_read(void *arg, const char *path, struct str *ret)
 	if (strcmp(path, "/d/package.json") != 0)
 		return -ENOENT;
 	str_add(ret,
-	    "{\"scripts\":{\"start\":\"A=1 node x\",\"loop\":\"npm run loop\",\"a\":\"b|c\"}}");
+	    "{\"main\":\"m\\u0001.js\",\"scripts\":{\"start\":\"A=1 node x\",\"loop\":\"npm run "
+	    "loop\","
+	    "\"a\":\"b|c\",\"prestart\":\"x\",\"w\":\"cross-env B=2 nodemon --exec tsx y.ts\","
+	    "\"c\":\"node \\u0002X\\u0003\",\"p\":\"pm2-runtime start npm -- run w\"}}");
 	return 0;
 }
 
