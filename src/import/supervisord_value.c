@@ -108,7 +108,8 @@ add_env(struct sup *s, struct str *out, const char *key, const char *name)
 	now = import_variable(s->im, name);
 	if (value)
 		str_add(out, value);
-	else if (s->x.literal) {
+	else if (s->x.literal || (*name >= '0' && *name <= '9')) {
+		/* Also where it is no name for ${ }. */
 		str_add(out, now && draft_is_text(now, strlen(now)) ? now : "");
 	} else {
 		draft_add_variable(out, name, now ? NULL : "");

@@ -1063,6 +1063,7 @@ static const struct {
     {"command=/bin/x\nnumprocs=many", "workers = 1\nnote numprocs"},
     {"command=/bin/x\nenvironment=A=\"1,2\",B=x, C='a b' , D=\"%(program_name)s\"",
         "A = 1,2\nB = x\nC = a b\nD = p"},
+    {"command=/bin/x %(ENV_1A)s y", "command = /bin/x y"},
     {"command=/bin/x %(ENV_A)s\nenvironment=A=\"own\"", "command = /bin/x own"},
     {"command=/bin/x\nnumprocs=2\nenvironment=N=\"n%(process_num)d\"", "N = n%(slot)"},
     {"command=/bin/x\nenvironment=A=\"1\"\n  ,B=\"2\"", "A = 1\nB = 2\nnotes 0"},
