@@ -101,7 +101,8 @@ step_npm(struct trail *t, const struct launcher *l, struct words *next)
 		return trail_lose(t, start_or_run);
 	if (package_has_script(t->files, t->directory, w->items[i]))
 		return run_script(t, l->habits, w->items[i], i + 1, next);
-	if (!finds_program(t, w->items[i]))
+	/* Else a later step looks closer. */
+	if (t->as_found && !finds_program(t, w->items[i]))
 		return trail_lose(t, "package.json has no such script, or is not there");
 	words_add_from(next, w, i);
 	return STEP_ON;
