@@ -2,69 +2,18 @@
  * check_core: single decisions of the core, each from the events that lead to it. Whole lives are
  * tests/sim's work; what stands here is what a reader wants to see spelled out.
  */
-#include <check.h>
 #include <errno.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
-#include "core/cluster.h"
-
-#define MS  1000ull
-#define SEC 1000000ull
-
-static struct core *core;
-static struct action_list actions;
-static uint64_t now;
-static struct conf_app conf;
-static int cookies[16];
+#include "core_support.h"
 
 static void
 setup(void)
 {
-	now = 100 * SEC;
-	core = core_new(1);
-	memset(&conf, 0, sizeof(conf));
-	conf.name = (char *)"web";
+	core_support_setup();
 	conf.ready = READY_NOTIFY;
-	conf.ready_timeout_ms = 10000;
-	conf.stop_signal = SIGTERM;
-	conf.abort_signal = SIGABRT;
-	conf.stop_timeout_ms = 3000;
-	conf.abort_timeout_ms = 500;
-	conf.restart_delay_ms = 100;
-	conf.restart_delay_max_ms = 1000;
-	conf.restart_limit = 10;
-	conf.restart_window_ms = 60000;
-	conf.crash_burst = 5;
-	conf.crash_refill_ms = 2000;
-	conf.max_surge = 1;
-	conf.max_generations = 2;
-}
-
-static void
-teardown(void)
-{
-	core_free(core);
-	action_list_done(&actions);
-}
-
-static void
-take(const struct event *ev)
-{
-	actions.len = 0;
-	ck_assert_int_eq(core_step(core, now, ev, &actions), 0);
-	ck_assert_ptr_null(core_check(core));
-}
-
-static const struct action *
-find(enum action_kind kind)
-{
-	for (size_t i = 0; i < actions.len; i++)
-		if (actions.items[i].kind == kind)
-			return &actions.items[i];
-	return NULL;
 }
 
 static const struct action *
@@ -76,79 +25,16 @@ find_last(enum action_kind kind)
 	return NULL;
 }
 
-static unsigned
-count(enum action_kind kind)
-{
-	unsigned n = 0;
-
-	for (size_t i = 0; i < actions.len; i++)
-		n += actions.items[i].kind == kind;
-	return n;
-}
-
 static void
 configure(unsigned workers, int cookie, request_id request)
 {
-	struct core_target t = {.conf = &conf, .launch = &cookies[cookie], .workers = workers};
-	struct event ev = {.kind = EVENT_CONFIGURE, .request = request};
-
-	ev.configure.targets = &t;
-	ev.configure.len = 1;
-	take(&ev);
-}
-
-static void
-spawned(worker_id w)
-{
-	struct event ev = {.kind = EVENT_SPAWNED, .worker = w};
-
-	ev.spawned.pid = (pid_t)(1000 + w);
-	take(&ev);
+	configure_as((struct core_target){.workers = workers}, cookie, request);
 }
 
 static void
 ready(worker_id w)
 {
-	struct event ev = {.kind = EVENT_READY, .worker = w};
-
-	ev.ready.by = READY_BY_NOTIFY;
-	take(&ev);
-}
-
-static void
-exited(worker_id w, int code, int sig)
-{
-	struct event ev = {.kind = EVENT_EXITED, .worker = w};
-
-	ev.exited.code = sig ? -1 : code;
-	ev.exited.signal = sig;
-	take(&ev);
-}
-
-static void
-simple(enum event_kind kind, worker_id w)
-{
-	struct event ev = {.kind = kind, .worker = w};
-
-	take(&ev);
-}
-
-static void
-shut_down(enum shutdown_mode mode)
-{
-	struct event ev = {.kind = EVENT_SHUTDOWN};
-
-	ev.shutdown.mode = mode;
-	take(&ev);
-}
-
-static void
-later(uint64_t us)
-{
-	struct event ev = {.kind = EVENT_TIME};
-
-	now += us;
-	take(&ev);
+	gets_ready(w, READY_BY_NOTIFY);
 }
 
 static void
@@ -690,15 +576,9 @@ START_TEST(f6_memory_that_ends_at_the_first_start_delays_or_refuses_it)
 }
 END_TEST
 
-int
-main(void)
+static void
+add_tests(TCase *t)
 {
-	Suite *s = suite_create("core");
-	TCase *t = tcase_create("core");
-	SRunner *r;
-	int failed;
-
-	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, first_start_spawns_all_slots_at_once);
 	tcase_add_test(t, start_is_answered_when_the_last_slot_is_ready);
 	tcase_add_test(t, p1_death_after_ready_is_replaced_at_once);
@@ -736,10 +616,10 @@ main(void)
 	tcase_add_test(t, f6_memory_that_ends_leaves_the_state_as_it_was);
 	tcase_add_test(t, f6_rollout_that_finds_no_memory_goes_on_when_there_is_some);
 	tcase_add_test(t, f6_memory_that_ends_at_the_first_start_delays_or_refuses_it);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+int
+main(void)
+{
+	return core_support_main("core", setup, add_tests);
 }

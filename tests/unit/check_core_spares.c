@@ -2,114 +2,30 @@
  * check_core_spares: workers of Node's that wait to take over (spare.c): single decisions of the core,
  * each from the events that lead to it.
  */
-#include <check.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
-#include "core/cluster.h"
-
-#define MS  1000ull
-#define SEC 1000000ull
-
-static struct core *core;
-static struct action_list actions;
-static uint64_t now;
-static struct conf_app conf;
-static int cookies[16];
+#include "core_support.h"
 
 static void
 setup(void)
 {
-	now = 100 * SEC;
-	core = core_new(1);
-	memset(&conf, 0, sizeof(conf));
-	conf.name = (char *)"web";
+	core_support_setup();
 	conf.balance = BALANCE_EVEN;
 	conf.ready = READY_AUTO;
-	conf.ready_timeout_ms = 10000;
 	conf.listen_len = 1;
 	conf.spares = 1;
-	conf.stop_signal = SIGTERM;
-	conf.abort_signal = SIGABRT;
-	conf.stop_timeout_ms = 3000;
-	conf.abort_timeout_ms = 500;
-	conf.restart_delay_ms = 100;
-	conf.restart_delay_max_ms = 1000;
-	conf.restart_limit = 10;
-	conf.restart_window_ms = 60000;
-	conf.crash_burst = 5;
 	conf.crash_refill_ms = 600000;
-	conf.max_surge = 1;
-	conf.max_generations = 2;
 	conf.stall_after_ms = 3;
-}
-
-static void
-teardown(void)
-{
-	core_free(core);
-	action_list_done(&actions);
-}
-
-static void
-take(const struct event *ev)
-{
-	actions.len = 0;
-	ck_assert_int_eq(core_step(core, now, ev, &actions), 0);
-	ck_assert_ptr_null(core_check(core));
-}
-
-static const struct action *
-find(enum action_kind kind)
-{
-	for (size_t i = 0; i < actions.len; i++)
-		if (actions.items[i].kind == kind)
-			return &actions.items[i];
-	return NULL;
-}
-
-static unsigned
-count(enum action_kind kind)
-{
-	unsigned n = 0;
-
-	for (size_t i = 0; i < actions.len; i++)
-		n += actions.items[i].kind == kind;
-	return n;
-}
-
-static bool
-has_note(enum note_kind kind)
-{
-	for (size_t i = 0; i < actions.len; i++)
-		if (actions.items[i].kind == ACTION_NOTE && actions.items[i].note.kind == kind)
-			return true;
-	return false;
 }
 
 static void
 configure(unsigned workers, int cookie)
 {
-	struct core_target t = {.conf = &conf,
-	    .launch = &cookies[cookie],
-	    .workers = workers,
-	    .steered = true,
-	    .node = true};
-	struct event ev = {.kind = EVENT_CONFIGURE, .request = (request_id)cookie + 1};
+	const struct core_target t = {.workers = workers, .steered = true, .node = true};
 
-	ev.configure.targets = &t;
-	ev.configure.len = 1;
-	take(&ev);
-}
-
-static void
-simple(enum event_kind kind, worker_id w)
-{
-	struct event ev = {.kind = kind, .worker = w};
-
-	take(&ev);
+	configure_as(t, cookie, (request_id)cookie + 1);
 }
 
 static void
@@ -123,40 +39,9 @@ on_app(enum event_kind kind)
 }
 
 static void
-spawned(worker_id w)
-{
-	struct event ev = {.kind = EVENT_SPAWNED, .worker = w};
-
-	ev.spawned.pid = (pid_t)(1000 + w);
-	take(&ev);
-}
-
-static void
 listening(worker_id w)
 {
-	struct event ev = {.kind = EVENT_READY, .worker = w};
-
-	ev.ready.by = READY_BY_LISTENING;
-	take(&ev);
-}
-
-static void
-exited(worker_id w, int code, int sig)
-{
-	struct event ev = {.kind = EVENT_EXITED, .worker = w};
-
-	ev.exited.code = sig ? -1 : code;
-	ev.exited.signal = sig;
-	take(&ev);
-}
-
-static void
-later(uint64_t us)
-{
-	struct event ev = {.kind = EVENT_TIME};
-
-	now += us;
-	take(&ev);
+	gets_ready(w, READY_BY_LISTENING);
 }
 
 /* Of a slot: from the fork to `listening`. */
@@ -612,10 +497,8 @@ END_TEST
 
 START_TEST(shutdown_ends_spares)
 {
-	struct event ev = {.kind = EVENT_SHUTDOWN, .shutdown.mode = SHUTDOWN_QUICK};
-
 	app_is_up(1);
-	take(&ev);
+	shut_down(SHUTDOWN_QUICK);
 	ck_assert_uint_eq(count(ACTION_SIGNAL), 2);
 	exited(1, 0, SIGTERM);
 	ck_assert_ptr_null(find(ACTION_EXIT));
@@ -652,15 +535,9 @@ START_TEST(f6_places_that_find_no_memory_refuse_the_app)
 }
 END_TEST
 
-int
-main(void)
+static void
+add_tests(TCase *t)
 {
-	Suite *s = suite_create("core spares");
-	TCase *t = tcase_create("spares");
-	SRunner *r;
-	int failed;
-
-	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, spares_come_after_the_slots_and_hold_up_no_start);
 	tcase_add_test(t, workers_are_answered_and_spares_are_parked);
 	tcase_add_test(t, spare_takes_the_slot_of_a_dead_worker_at_once);
@@ -690,10 +567,10 @@ main(void)
 	tcase_add_test(t, drained_app_has_no_spares);
 	tcase_add_test(t, shutdown_ends_spares);
 	tcase_add_test(t, f6_places_that_find_no_memory_refuse_the_app);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+int
+main(void)
+{
+	return core_support_main("core spares", setup, add_tests);
 }

@@ -2,83 +2,23 @@
  * check_core_steer: who gets new connections, who is gone round, and how a worker is led out: single
  * decisions of the core (steer.c, stall.c, leave.c), each from the events that lead to it.
  */
-#include <check.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "base/mem.h"
-#include "core/cluster.h"
-
-#define MS  1000ull
-#define SEC 1000000ull
-
-static struct core *core;
-static struct action_list actions;
-static uint64_t now;
-static struct conf_app conf;
-static int cookies[16];
+#include "core_support.h"
 
 static void
 setup(void)
 {
-	now = 100 * SEC;
-	core = core_new(1);
-	memset(&conf, 0, sizeof(conf));
-	conf.name = (char *)"web";
+	core_support_setup();
 	conf.balance = BALANCE_EVEN;
 	conf.ready = READY_AUTO;
-	conf.ready_timeout_ms = 10000;
-	conf.stop_signal = SIGTERM;
-	conf.abort_signal = SIGABRT;
-	conf.stop_timeout_ms = 3000;
-	conf.abort_timeout_ms = 500;
 	conf.restart_delay_ms = 600;
-	conf.restart_delay_max_ms = 1000;
-	conf.restart_limit = 10;
-	conf.restart_window_ms = 60000;
-	conf.crash_burst = 5;
-	conf.crash_refill_ms = 2000;
-	conf.max_surge = 1;
-	conf.max_generations = 2;
 	conf.stall_after_ms = 3;
 	conf.probe_interval_ms = 1000;
 	conf.probe_timeout_ms = 500;
 	conf.probe_failures = 2;
-}
-
-static void
-teardown(void)
-{
-	core_free(core);
-	action_list_done(&actions);
-}
-
-static void
-take(const struct event *ev)
-{
-	actions.len = 0;
-	ck_assert_int_eq(core_step(core, now, ev, &actions), 0);
-	ck_assert_ptr_null(core_check(core));
-}
-
-static const struct action *
-find(enum action_kind kind)
-{
-	for (size_t i = 0; i < actions.len; i++)
-		if (actions.items[i].kind == kind)
-			return &actions.items[i];
-	return NULL;
-}
-
-static bool
-has_note(enum note_kind kind)
-{
-	for (size_t i = 0; i < actions.len; i++)
-		if (actions.items[i].kind == ACTION_NOTE && actions.items[i].note.kind == kind)
-			return true;
-	return false;
 }
 
 /* The table as text: "0.0 1.0" is slot.seat. */
@@ -101,30 +41,9 @@ table(void)
 static void
 configure(unsigned workers, int cookie)
 {
-	struct core_target t = {
-	    .conf = &conf, .launch = &cookies[cookie], .workers = workers, .steered = true};
-	struct event ev = {.kind = EVENT_CONFIGURE, .request = (request_id)cookie + 1};
+	const struct core_target t = {.workers = workers, .steered = true};
 
-	ev.configure.targets = &t;
-	ev.configure.len = 1;
-	take(&ev);
-}
-
-static void
-simple(enum event_kind kind, worker_id w)
-{
-	struct event ev = {.kind = kind, .worker = w};
-
-	take(&ev);
-}
-
-static void
-spawned(worker_id w)
-{
-	struct event ev = {.kind = EVENT_SPAWNED, .worker = w};
-
-	ev.spawned.pid = (pid_t)(1000 + w);
-	take(&ev);
+	configure_as(t, cookie, (request_id)cookie + 1);
 }
 
 static void
@@ -135,25 +54,6 @@ probed(worker_id w, enum probe_kind kind, bool ok)
 	ev.probed.kind = kind;
 	ev.probed.ok = ok;
 	ev.probed.what = ok ? "200 OK" : "503 Service Unavailable";
-	take(&ev);
-}
-
-static void
-exited(worker_id w, int code, int sig)
-{
-	struct event ev = {.kind = EVENT_EXITED, .worker = w};
-
-	ev.exited.code = sig ? -1 : code;
-	ev.exited.signal = sig;
-	take(&ev);
-}
-
-static void
-later(uint64_t us)
-{
-	struct event ev = {.kind = EVENT_TIME};
-
-	now += us;
 	take(&ev);
 }
 
@@ -187,15 +87,12 @@ ring_app_is_up(unsigned workers)
 {
 	configure(workers, 0);
 	for (worker_id w = 1; w <= workers; w++) {
-		struct event ready = {.kind = EVENT_READY, .worker = w};
-
 		spawned(w);
 		simple(EVENT_SPOKE, w);
 		simple(EVENT_RING, w);
 		ck_assert_ptr_nonnull(find(ACTION_RING_GIVE));
 		ck_assert_ptr_null(find(ACTION_RING_JOIN));
-		ready.ready.by = READY_BY_CHANNEL;
-		take(&ready);
+		gets_ready(w, READY_BY_CHANNEL);
 		ck_assert_ptr_nonnull(find(ACTION_RING_JOIN));
 	}
 }
@@ -333,7 +230,6 @@ END_TEST
 
 START_TEST(r10_r21_ring_joins_before_the_old_worker_is_cut)
 {
-	struct event ready = {.kind = EVENT_READY, .worker = 3};
 	const struct action *join, *cut, *drain;
 
 	ring_app_is_up(2);
@@ -341,8 +237,7 @@ START_TEST(r10_r21_ring_joins_before_the_old_worker_is_cut)
 	spawned(3);
 	simple(EVENT_SPOKE, 3);
 	simple(EVENT_RING, 3);
-	ready.ready.by = READY_BY_CHANNEL;
-	take(&ready);
+	gets_ready(3, READY_BY_CHANNEL);
 	join = find(ACTION_RING_JOIN);
 	cut = find(ACTION_RING_CUT);
 	drain = find(ACTION_DRAIN);
@@ -369,11 +264,8 @@ END_TEST
 
 START_TEST(last_worker_on_the_ring_empties_the_queue_itself)
 {
-	struct event ev = {.kind = EVENT_SHUTDOWN};
-
 	ring_app_is_up(1);
-	ev.shutdown.mode = SHUTDOWN_GRACEFUL;
-	take(&ev);
+	shut_down(SHUTDOWN_GRACEFUL);
 	ck_assert_str_eq(table(), "held off");
 	ck_assert_int_eq(find(ACTION_WATCH)->watch.kind, WATCH_EMPTY);
 	ck_assert_ptr_null(find(ACTION_RING_CUT));
@@ -543,14 +435,6 @@ START_TEST(p7_worker_that_answers_no_ping_is_aborted)
 }
 END_TEST
 
-static void
-ready(worker_id w, enum ready_by by)
-{
-	struct event ev = {.kind = EVENT_READY, .worker = w, .ready = {.by = by}};
-
-	take(&ev);
-}
-
 /* In steps, so that nobody takes it for a standstill. Nothing may come of it. */
 static void
 quietly(unsigned seconds)
@@ -625,7 +509,7 @@ START_TEST(a_word_before_ready_counts_from_ready_on)
 	says_alive(1);
 	quietly(5);
 	ck_assert_int_eq(slot_worker(0)->state, WORKER_STARTING);
-	ready(1, READY_BY_NOTIFY);
+	gets_ready(1, READY_BY_NOTIFY);
 	later(999 * MS);
 	ck_assert_int_eq(slot_worker(0)->state, WORKER_READY);
 	later(1 * MS);
@@ -712,7 +596,7 @@ START_TEST(trigger_aborts_at_once_whatever_the_worker_does)
 	configure(2, 0);
 	spawned(1);
 	spawned(2);
-	ready(1, READY_BY_NOTIFY);
+	gets_ready(1, READY_BY_NOTIFY);
 	simple(EVENT_TRIGGER, 2); /* starting */
 	ck_assert_int_eq(find(ACTION_SIGNAL)->signal.signal, SIGKILL);
 	ck_assert_int_eq(core->apps->slots[1]->leaving->cause, CAUSE_WATCHDOG);
@@ -733,7 +617,7 @@ START_TEST(trigger_while_draining_ends_the_waiting)
 	app_is_up(1);
 	configure(1, 1);
 	spawned(2);
-	ready(2, READY_BY_NOTIFY);
+	gets_ready(2, READY_BY_NOTIFY);
 	ck_assert_int_eq(core->apps->slots[0]->leaving->state, WORKER_DRAINING);
 	simple(EVENT_TRIGGER, 1);
 	ck_assert_int_eq(find(ACTION_SIGNAL)->signal.signal, SIGABRT);
@@ -791,11 +675,8 @@ END_TEST
 
 START_TEST(r24_stop_refuses_first_then_empties_then_signals)
 {
-	struct event ev = {.kind = EVENT_SHUTDOWN};
-
 	app_is_up(2);
-	ev.shutdown.mode = SHUTDOWN_GRACEFUL;
-	take(&ev);
+	shut_down(SHUTDOWN_GRACEFUL);
 	ck_assert_str_eq(table(), "held off");
 	ck_assert_ptr_null(find(ACTION_SIGNAL));
 	simple(EVENT_EMPTIED, 1);
@@ -842,15 +723,9 @@ START_TEST(drained_apps_keep_their_connections_waiting_and_a_reload_brings_them_
 }
 END_TEST
 
-int
-main(void)
+static void
+add_tests(TCase *t)
 {
-	Suite *s = suite_create("core steering");
-	TCase *t = tcase_create("steering");
-	SRunner *r;
-	int failed;
-
-	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, connections_wait_where_workers_boot_and_go_to_the_ready_ones);
 	tcase_add_test(t, silent_program_is_ready_when_it_takes_a_connection);
 	tcase_add_test(t, program_that_takes_no_connection_is_not_ready_in_time);
@@ -887,10 +762,10 @@ main(void)
 	tcase_add_test(t, r24_stop_refuses_first_then_empties_then_signals);
 	tcase_add_test(t, drained_slot_rests_until_it_is_resumed);
 	tcase_add_test(t, drained_apps_keep_their_connections_waiting_and_a_reload_brings_them_back);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+int
+main(void)
+{
+	return core_support_main("core steering", setup, add_tests);
 }

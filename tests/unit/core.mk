@@ -1,4 +1,5 @@
 # Unit tests of src/core: a program a module; its source is tests/unit/check_MODULE.c.
+EXTRA_DIST += tests/unit/core_support.h
 if HAVE_CHECK
 core_checks = tests/unit/check_backoff tests/unit/check_core \
 	tests/unit/check_core_spares tests/unit/check_core_steer
