@@ -335,26 +335,15 @@ END_TEST
 
 /* --- plug ---------------------------------------------------------------------------------- */
 
-static const struct {
-	const char *host, *client;
-	bool v6only;
-} kinds[] = {
-    {"127.0.0.1", "127.0.0.1", false},
-    {"*", "127.0.0.1", false},
-    {"*", "::1", false},
-    {"[::]", "::1", true},
-    {"[::1]", "::1", true},
+static const struct reach kinds[] = {
+    {"127.0.0.1", "127.0.0.1"},
+    {"*", "127.0.0.1"},
+    {"*", "::1"},
+    {"[::]", "::1"},
+    {"[::1]", "::1"},
 };
 
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))
-
-static bool
-can_try(int kind)
-{
-	if (!has_v6() && (strchr(kinds[kind].client, ':') || strcmp(kinds[kind].host, "*") == 0))
-		return !skip("no IPv6 here");
-	return true;
-}
 
 static int
 state_of(int fd)
@@ -382,7 +371,7 @@ START_TEST(r24_the_plug_holds_clients_off)
 	struct steer_spec serve = {.targets = all,
 	    .targets_len = 2,
 	    .sockets = 2,
-	    .v6only = kinds[_i % (int)KINDS].v6only};
+	    .v6only = is_v6only(&kinds[_i % (int)KINDS])};
 	struct steer_spec hold = {.targets = &plug_at,
 	    .targets_len = 1,
 	    .sockets = 3,
@@ -394,7 +383,7 @@ START_TEST(r24_the_plug_holds_clients_off)
 	uint16_t port;
 	unsigned len, limit;
 
-	if (!can_try(_i % (int)KINDS))
+	if (!can_try(&kinds[_i % (int)KINDS]))
 		return;
 	if (_i >= (int)KINDS) {
 		if (geteuid() != 0)

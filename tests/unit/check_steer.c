@@ -373,26 +373,15 @@ START_TEST(r6_random_is_even_over_the_targets_and_nowhere_else)
 END_TEST
 
 /* IPv4, both, IPv6 alone; then the same as nobody. */
-static const struct {
-	const char *host, *client;
-	bool v6only;
-} kinds[] = {
-    {"127.0.0.1", "127.0.0.1", false},
-    {"*", "127.0.0.1", false},
-    {"0.0.0.0", "127.0.0.1", false},
-    {"[::]", "::1", true},
-    {"[::1]", "::1", true},
+static const struct reach kinds[] = {
+    {"127.0.0.1", "127.0.0.1"},
+    {"*", "127.0.0.1"},
+    {"0.0.0.0", "127.0.0.1"},
+    {"[::]", "::1"},
+    {"[::1]", "::1"},
 };
 
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))
-
-static bool
-can_try(int kind)
-{
-	if (!has_v6() && (kinds[kind].v6only || strcmp(kinds[kind].host, "*") == 0))
-		return !skip("no IPv6 here");
-	return true;
-}
 
 /* Sixteen slots with two sockets each, of which the even slots use the second. */
 #define SLOTS 16u
@@ -415,14 +404,14 @@ START_TEST(r3_names_reach_their_sockets_80_of_80)
 	uint16_t slots[SLOTS];
 	struct steer_spec spec = twins(slots);
 
-	if (!can_try(kind))
+	if (!can_try(&kinds[kind]))
 		return;
 	if (_i >= (int)KINDS) {
 		if (geteuid() != 0)
 			return;
 		become_nobody();
 	}
-	spec.v6only = kinds[kind].v6only;
+	spec.v6only = is_v6only(&kinds[kind]);
 	(void)open_group(kinds[kind].host, 2 * SLOTS, fds);
 	must_attach(fds[0], &spec);
 	for (unsigned i = 0; i < 3 * SLOTS; i++)
@@ -441,10 +430,10 @@ START_TEST(names_that_do_not_exist_follow_the_table)
 	    .slots = &slot,
 	    .slots_len = 1,
 	    .sockets = 3,
-	    .v6only = kinds[_i].v6only};
+	    .v6only = is_v6only(&kinds[_i])};
 	int fds[3];
 
-	if (!can_try(_i))
+	if (!can_try(&kinds[_i]))
 		return;
 	(void)open_group(kinds[_i].host, 3, fds);
 	must_attach(fds[0], &spec);

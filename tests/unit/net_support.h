@@ -106,6 +106,25 @@ has_v6(void)
 	return can_bind_v6(&in6addr_loopback);
 }
 
+/* A host to listen on, as open_group() has it, and the address at which a client reaches it. */
+struct reach {
+	const char *host, *client;
+};
+
+static inline bool
+is_v6only(const struct reach *r)
+{
+	return *r->host == '[';
+}
+
+static inline bool
+can_try(const struct reach *r)
+{
+	if (!has_v6() && (strchr(r->client, ':') || strcmp(r->host, "*") == 0))
+		return !skip("no IPv6 here");
+	return true;
+}
+
 /* Whatever is to work without any privilege. The test's directory can be removed all the same. */
 static inline void
 become_nobody(void)
