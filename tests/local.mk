@@ -37,6 +37,7 @@ if !SANITIZERS
 TESTS += tests/system/090-load.tap
 endif
 
+EXTRA_DIST += tests/unit/run_suite.h
 include tests/lib/local.mk
 include tests/unit/base.mk
 include tests/unit/conf.mk

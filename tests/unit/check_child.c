@@ -505,5 +505,5 @@ add_tests(TCase *tc)
 int
 main(void)
 {
-	return run_suite("child", add_tests);
+	return run_suite("child", setup, teardown, add_tests);
 }

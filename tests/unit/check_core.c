@@ -621,5 +621,5 @@ add_tests(TCase *t)
 int
 main(void)
 {
-	return core_support_main("core", setup, add_tests);
+	return run_suite("core", setup, teardown, add_tests);
 }

@@ -572,5 +572,5 @@ add_tests(TCase *t)
 int
 main(void)
 {
-	return core_support_main("core spares", setup, add_tests);
+	return run_suite("core spares", setup, teardown, add_tests);
 }

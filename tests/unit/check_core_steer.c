@@ -767,5 +767,5 @@ add_tests(TCase *t)
 int
 main(void)
 {
-	return core_support_main("core steering", setup, add_tests);
+	return run_suite("core steering", setup, teardown, add_tests);
 }

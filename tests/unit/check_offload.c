@@ -488,5 +488,5 @@ main(void)
 	(void)setenv("UV_THREADPOOL_SIZE", "2", 1);
 	(void)sem_init(&gate, 0, 0);
 	(void)sem_init(&began, 0, 0);
-	return run_suite("offload", add_tests);
+	return run_suite("offload", setup, teardown, add_tests);
 }

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "run_suite.h"
 #include "runtime/loop.h"
 #include "runtime/port.h"
 
@@ -835,17 +836,5 @@ add_tests(TCase *tc)
 int
 main(void)
 {
-	Suite *s = suite_create("port");
-	TCase *tc = tcase_create("port");
-	SRunner *sr;
-	int failed;
-
-	tcase_add_checked_fixture(tc, setup, teardown);
-	add_tests(tc);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? 0 : 1;
+	return run_suite("port", setup, teardown, add_tests);
 }

@@ -14,6 +14,7 @@
 #include "fakeloop.h"
 #include "loop/probe.h"
 #include "loop/queues.h"
+#include "run_suite.h"
 #include "sys/queue.h"
 
 #define LONG_MS 10000 /* nothing takes so long */
@@ -505,15 +506,9 @@ START_TEST(what_cannot_be_asked_is_refused)
 }
 END_TEST
 
-int
-main(void)
+static void
+add_tests(TCase *tcase)
 {
-	Suite *suite = suite_create("probe");
-	TCase *tcase = tcase_create("probe");
-	SRunner *runner = srunner_create(suite);
-	int failed;
-
-	tcase_add_checked_fixture(tcase, set_up, tear_down);
 	tcase_add_test(tcase, accepted_is_what_has_left_the_queue);
 	tcase_add_test(tcase, the_seat_is_that_of_the_worker);
 	tcase_add_test(tcase, a_stalled_worker_is_asked_until_it_takes_one);
@@ -534,9 +529,10 @@ main(void)
 	tcase_add_test(tcase, an_operator_gets_no_answer);
 	tcase_add_test(tcase, an_operator_goes_away);
 	tcase_add_test(tcase, what_cannot_be_asked_is_refused);
-	suite_add_tcase(suite, tcase);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+int
+main(void)
+{
+	return run_suite("probe", set_up, tear_down, add_tests);
 }

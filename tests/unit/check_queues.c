@@ -12,6 +12,7 @@
 #include "ctl/command.h"
 #include "fakeloop.h"
 #include "loop/queues.h"
+#include "run_suite.h"
 #include "sys/queue.h"
 
 #define LONG_MS 10000 /* nothing takes so long */
@@ -377,15 +378,9 @@ START_TEST(R4_a_queue_that_cannot_be_given_away_stays)
 }
 END_TEST
 
-int
-main(void)
+static void
+add_tests(TCase *tcase)
 {
-	Suite *suite = suite_create("queues");
-	TCase *tcase = tcase_create("queues");
-	SRunner *runner = srunner_create(suite);
-	int failed;
-
-	tcase_add_checked_fixture(tcase, set_up, tear_down);
 	tcase_add_test(tcase, an_idle_app_wakes_nobody);
 	tcase_add_test(tcase, what_waits_is_told_until_it_is_gone);
 	tcase_add_test(tcase, a_twin_that_nobody_holds_is_watched);
@@ -399,9 +394,10 @@ main(void)
 	tcase_add_test(tcase, an_app_may_go_while_its_queue_is_full);
 	tcase_add_test(tcase, R4_a_rescued_queue_goes_to_workers_that_are_ready);
 	tcase_add_test(tcase, R4_a_queue_that_cannot_be_given_away_stays);
-	suite_add_tcase(suite, tcase);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+int
+main(void)
+{
+	return run_suite("queues", set_up, tear_down, add_tests);
 }

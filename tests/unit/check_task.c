@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "run_suite.h"
 #include "task_support.h"
 
 static struct brood_task *task;
@@ -1049,14 +1050,10 @@ START_TEST(forty_thousand_tasks)
 }
 END_TEST
 
-static Suite *
-task_suite(void)
+static void
+add_tests(TCase *tc)
 {
-	Suite *s = suite_create("task");
-	TCase *tc = tcase_create("task");
-
 	tcase_set_timeout(tc, 120);
-	tcase_add_checked_fixture(tc, open_loop, close_loop);
 	tcase_add_test(tc, go_runs_until_the_first_wait);
 	tcase_add_test(tc, a_task_that_goes_is_given_back_to);
 	tcase_add_test(tc, tasks_in_tasks_in_tasks);
@@ -1091,18 +1088,10 @@ task_suite(void)
 	tcase_add_test(tc, loops_in_several_threads);
 	tcase_add_loop_test(tc, every_allocation_fails_in_turn, 0, 2);
 	tcase_add_test(tc, forty_thousand_tasks);
-	suite_add_tcase(s, tc);
-	return s;
 }
 
 int
 main(void)
 {
-	SRunner *sr = srunner_create(task_suite());
-	int n_failed;
-
-	srunner_run_all(sr, CK_ENV);
-	n_failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return n_failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_suite("task", open_loop, close_loop, add_tests);
 }

@@ -902,5 +902,5 @@ add_tests(TCase *tc)
 int
 main(void)
 {
-	return run_suite("thread", add_tests);
+	return run_suite("thread", setup, teardown, add_tests);
 }

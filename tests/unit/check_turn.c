@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "run_suite.h"
 #include "runtime/loop.h"
 
 static struct brood_loop *loop;
@@ -592,15 +593,9 @@ START_TEST(a_loop_is_freed_with_all_that_waits)
 }
 END_TEST
 
-int
-main(void)
+static void
+add_tests(TCase *c)
 {
-	Suite *s = suite_create("turn");
-	TCase *c = tcase_create("turn");
-	SRunner *r;
-	int failed;
-
-	tcase_add_checked_fixture(c, setup, teardown);
 	tcase_set_timeout(c, 60);
 	tcase_add_test(c, a_queue_keeps_its_order_while_it_wraps_and_grows);
 	tcase_add_test(c, a_queue_that_was_long_gives_its_memory_back);
@@ -622,10 +617,10 @@ main(void)
 	tcase_add_test(c, a_stop_leaves_what_was_posted_for_the_next_run);
 	tcase_add_test(c, nothing_is_lost_where_memory_runs_out);
 	tcase_add_test(c, a_loop_is_freed_with_all_that_waits);
-	suite_add_tcase(s, c);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+}
+
+int
+main(void)
+{
+	return run_suite("turn", setup, teardown, add_tests);
 }

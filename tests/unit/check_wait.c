@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "run_suite.h"
 #include "task_support.h"
 
 static int ends[2];
@@ -684,14 +685,10 @@ START_TEST(every_allocation_fails_in_turn)
 }
 END_TEST
 
-static Suite *
-wait_suite(void)
+static void
+add_tests(TCase *tc)
 {
-	Suite *s = suite_create("wait");
-	TCase *tc = tcase_create("wait");
-
 	tcase_set_timeout(tc, 120);
-	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, two_tasks_talk);
 	tcase_add_test(tc, all_of_it_is_written);
 	tcase_add_test(tc, one_reads_while_one_writes);
@@ -711,18 +708,10 @@ wait_suite(void)
 	tcase_add_test(tc, a_full_backlog_of_a_unix_socket_is_waited_for);
 	tcase_add_test(tc, who_waits_at_the_end_can_close);
 	tcase_add_test(tc, every_allocation_fails_in_turn);
-	suite_add_tcase(s, tc);
-	return s;
 }
 
 int
 main(void)
 {
-	SRunner *sr = srunner_create(wait_suite());
-	int n_failed;
-
-	srunner_run_all(sr, CK_ENV);
-	n_failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return n_failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_suite("wait", setup, teardown, add_tests);
 }

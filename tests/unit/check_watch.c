@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "fakeloop.h"
 #include "loop/watch.h"
+#include "run_suite.h"
 
 #define LONG_MS 10000 /* nothing takes so long */
 
@@ -195,15 +196,9 @@ START_TEST(who_is_gone_can_not_be_asked)
 }
 END_TEST
 
-int
-main(void)
+static void
+add_tests(TCase *tcase)
 {
-	Suite *suite = suite_create("watch");
-	TCase *tcase = tcase_create("watch");
-	SRunner *runner = srunner_create(suite);
-	int failed;
-
-	tcase_add_checked_fixture(tcase, set_up, tear_down);
 	tcase_add_test(tcase, an_empty_seat_is_empty_for_a_while);
 	tcase_add_test(tcase, what_waits_at_its_seat_holds_it);
 	tcase_add_test(tcase, those_at_its_twin_do_not);
@@ -213,9 +208,10 @@ main(void)
 	tcase_add_test(tcase, a_fresh_connection_holds_it_for_a_while);
 	tcase_add_test(tcase, a_request_inside_holds_it);
 	tcase_add_test(tcase, who_is_gone_can_not_be_asked);
-	suite_add_tcase(suite, tcase);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+int
+main(void)
+{
+	return run_suite("watch", set_up, tear_down, add_tests);
 }

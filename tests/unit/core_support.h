@@ -8,10 +8,10 @@
 #include <check.h>
 #include <signal.h>
 #include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/cluster.h"
+#include "run_suite.h"
 
 #define MS  1000ull
 #define SEC 1000000ull
@@ -158,26 +158,6 @@ has_note(enum note_kind kind)
 		if (actions.items[i].kind == ACTION_NOTE && actions.items[i].note.kind == kind)
 			return true;
 	return false;
-}
-
-/* --- the program ----------------------------------------------------------------------------- */
-
-static inline int
-core_support_main(const char *name, void (*setup)(void), void (*add_tests)(TCase *t))
-{
-	Suite *s = suite_create(name);
-	TCase *t = tcase_create(name);
-	SRunner *r;
-	int failed;
-
-	tcase_add_checked_fixture(t, setup, teardown);
-	add_tests(t);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 #endif

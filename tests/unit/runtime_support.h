@@ -1,5 +1,5 @@
 /*
- * runtime_support: a loop for each test, made before it and freed after it, and the suite of them.
+ * runtime_support: a loop for each test, made before it and freed after it.
  */
 #ifndef BROOD_TESTS_UNIT_RUNTIME_SUPPORT_H
 #define BROOD_TESTS_UNIT_RUNTIME_SUPPORT_H
@@ -7,6 +7,7 @@
 #include <check.h>
 #include <stddef.h>
 
+#include "run_suite.h"
 #include "runtime/loop.h"
 
 static struct brood_loop *loop;
@@ -23,24 +24,6 @@ teardown(void)
 {
 	brood_loop_free(loop);
 	loop = NULL;
-}
-
-static inline int
-run_suite(const char *name, void (*add_tests)(TCase *tc))
-{
-	Suite *s = suite_create(name);
-	TCase *tc = tcase_create(name);
-	SRunner *sr;
-	int failed;
-
-	tcase_add_checked_fixture(tc, setup, teardown);
-	add_tests(tc);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? 0 : 1;
 }
 
 #endif
