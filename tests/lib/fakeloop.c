@@ -244,6 +244,19 @@ fake_loop_run(struct fake_loop *f, bool (*done)(struct fake_loop *f), unsigned m
 	return ok;
 }
 
+static bool
+never(struct fake_loop *f)
+{
+	(void)f;
+	return false;
+}
+
+void
+fake_loop_pass(struct fake_loop *f, unsigned ms)
+{
+	(void)fake_loop_run(f, never, ms);
+}
+
 static void
 look_for_timer(uv_handle_t *h, void *arg)
 {
@@ -328,6 +341,15 @@ fake_loop_connect_client(struct fake_loop *f, unsigned slot, unsigned seat)
 	ck_assert_int_eq(listener_steer(f->ls, BALANCE_EVEN, &place, 1, NULL, 0), 0);
 	ck_assert_int_eq(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
 	steer_again(f);
+	return fd;
+}
+
+int
+fake_loop_accept(struct fake_loop *f, unsigned slot, unsigned seat)
+{
+	int fd = accept4(fake_loop_fd(f, slot, seat), NULL, NULL, SOCK_CLOEXEC);
+
+	ck_assert_int_ge(fd, 0);
 	return fd;
 }
 

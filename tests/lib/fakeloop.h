@@ -12,6 +12,7 @@
 #include "loop/procs.h"
 
 #define FAKE_SLOTS   4
+#define FAKE_LONG_MS 10000 /* nothing takes so long */
 #define FAKE_SAMPLES (2 * FAKE_SLOTS * 4)
 
 struct fake_loop {
@@ -46,6 +47,8 @@ void fake_loop_init(struct fake_loop *f, const char *host);
 void fake_loop_done(struct fake_loop *f);
 /* Runs the loop until done() or for ms; false: the time was over. */
 bool fake_loop_run(struct fake_loop *f, bool (*done)(struct fake_loop *f), unsigned ms);
+/* Runs it for ms, whatever happens. */
+void fake_loop_pass(struct fake_loop *f, unsigned ms);
 /* No timer runs but the one above: only a descriptor can wake it. */
 bool fake_loop_is_asleep(struct fake_loop *f);
 /* That worker is on the table, or is not. */
@@ -54,6 +57,8 @@ void fake_loop_steer(struct fake_loop *f, unsigned slot, bool on);
  * client's. */
 int fake_loop_connect(struct fake_loop *f, unsigned slot, unsigned seat);
 int fake_loop_connect_client(struct fake_loop *f, unsigned slot, unsigned seat);
+/* Takes the one that waits there. */
+int fake_loop_accept(struct fake_loop *f, unsigned slot, unsigned seat);
 /* What the last look told of a seat; -1 = nothing. */
 int fake_loop_told_len(const struct fake_loop *f, unsigned slot, unsigned seat);
 int fake_loop_fd(const struct fake_loop *f, unsigned slot, unsigned seat);

@@ -17,8 +17,6 @@
 #include "run_suite.h"
 #include "sys/queue.h"
 
-#define LONG_MS 10000 /* nothing takes so long */
-
 static struct fake_loop f;
 
 static void
@@ -33,13 +31,6 @@ tear_down(void)
 	for (unsigned i = 0; i < FAKE_SLOTS; i++)
 		probe_end(&f.procs[i]);
 	fake_loop_done(&f);
-}
-
-static bool
-never(struct fake_loop *x)
-{
-	(void)x;
-	return false;
 }
 
 static bool
@@ -61,7 +52,7 @@ probe_worker(unsigned slot, enum probe_kind kind)
 static void
 comes_out(unsigned slot, enum probe_kind kind, bool ok, const char *what)
 {
-	ck_assert(fake_loop_run(&f, is_probed, LONG_MS));
+	ck_assert(fake_loop_run(&f, is_probed, FAKE_LONG_MS));
 	ck_assert_uint_eq(f.events, 1);
 	ck_assert_int_eq(f.last.kind, EVENT_PROBED);
 	ck_assert_uint_eq(f.last.worker, slot + 1);
@@ -108,7 +99,7 @@ has_ended(struct fake_loop *x)
 static void
 ends_by(int error)
 {
-	ck_assert(fake_loop_run(&f, has_ended, LONG_MS));
+	ck_assert(fake_loop_run(&f, has_ended, FAKE_LONG_MS));
 	ck_assert_int_eq(ended_by, error);
 	ck_assert_int_eq(close(taken), 0);
 }
@@ -118,10 +109,10 @@ ends_by(int error)
 START_TEST(accepted_is_what_has_left_the_queue)
 {
 	probe_worker(1, PROBE_ACCEPT);
-	(void)fake_loop_run(&f, never, 100);
+	fake_loop_pass(&f, 100);
 	ck_assert_uint_eq(f.events, 0);
 	ck_assert_uint_eq(f.looks, 0);
-	ck_assert(fake_loop_run(&f, takes_from_1, LONG_MS));
+	ck_assert(fake_loop_run(&f, takes_from_1, FAKE_LONG_MS));
 	comes_out(1, PROBE_ACCEPT, true, "accepted");
 	ck_assert_ptr_null(f.procs[1].probe);
 	/* A program that reads sees an end, and no trouble. */
@@ -136,7 +127,7 @@ START_TEST(the_seat_is_that_of_the_worker)
 	f.workers[1].seat = 1;
 	f.workers[1].state = WORKER_STARTING;
 	probe_worker(1, PROBE_ACCEPT);
-	ck_assert(fake_loop_run(&f, takes_from_1, LONG_MS));
+	ck_assert(fake_loop_run(&f, takes_from_1, FAKE_LONG_MS));
 	comes_out(1, PROBE_ACCEPT, true, NULL);
 	ck_assert_int_eq(close(taken), 0);
 }
@@ -147,9 +138,9 @@ START_TEST(a_stalled_worker_is_asked_until_it_takes_one)
 	f.workers[1].state = WORKER_STALLED;
 	fake_loop_steer(&f, 1, false);
 	probe_worker(1, PROBE_ACCEPT);
-	(void)fake_loop_run(&f, never, 100);
+	fake_loop_pass(&f, 100);
 	ck_assert_uint_eq(f.events, 0);
-	ck_assert(fake_loop_run(&f, takes_from_1, LONG_MS));
+	ck_assert(fake_loop_run(&f, takes_from_1, FAKE_LONG_MS));
 	comes_out(1, PROBE_ACCEPT, true, NULL);
 	ck_assert_int_eq(close(taken), 0);
 }
@@ -169,15 +160,15 @@ START_TEST(R4_a_rescued_queue_is_no_acceptance)
 	f.workers[1].state = WORKER_STALLED;
 	fake_loop_steer(&f, 1, false);
 	probe_worker(1, PROBE_ACCEPT);
-	(void)fake_loop_run(&f, never, 50);
+	fake_loop_pass(&f, 50);
 	queues_rescue(&f.l, &a);
 	ck_assert_uint_eq(queues_flushes(&f.l, "web", 1), 1);
-	(void)fake_loop_run(&f, never, 200);
+	fake_loop_pass(&f, 200);
 	ck_assert_uint_eq(f.events, 0);
 	/* It is asked anew. */
 	ck_assert_int_eq(queue_length(fake_loop_fd(&f, 1, 0), &len, &limit), 0);
 	ck_assert_uint_eq(len, 1);
-	ck_assert(fake_loop_run(&f, takes_from_1, LONG_MS));
+	ck_assert(fake_loop_run(&f, takes_from_1, FAKE_LONG_MS));
 	comes_out(1, PROBE_ACCEPT, true, NULL);
 	ck_assert_int_eq(close(taken), 0);
 }
@@ -186,11 +177,11 @@ END_TEST
 START_TEST(given_up_it_says_nothing)
 {
 	probe_worker(1, PROBE_ACCEPT);
-	(void)fake_loop_run(&f, never, 20);
+	fake_loop_pass(&f, 20);
 	probe_worker(1, PROBE_NONE);
 	ck_assert_ptr_null(f.procs[1].probe);
-	ck_assert(fake_loop_run(&f, takes_from_1, LONG_MS));
-	(void)fake_loop_run(&f, never, 50);
+	ck_assert(fake_loop_run(&f, takes_from_1, FAKE_LONG_MS));
+	fake_loop_pass(&f, 50);
 	ck_assert_uint_eq(f.events, 0);
 	ends_by(0);
 }
@@ -204,7 +195,7 @@ START_TEST(a_shared_socket_cannot_be_addressed)
 		comes_out(1, kind, false, "cannot be addressed");
 		ck_assert(f.last.probed.unknown);
 	}
-	(void)fake_loop_run(&f, never, 20);
+	fake_loop_pass(&f, 20);
 	ck_assert_uint_eq(f.events, 1);
 	f.ls->shape = LISTENER_STEERED;
 }
@@ -256,7 +247,7 @@ serves(struct fake_loop *x)
 static void
 is_served(unsigned slot, enum probe_kind kind, bool ok, const char *what)
 {
-	for (int i = 0; i < LONG_MS / 5 && f.events == 0; i++)
+	for (int i = 0; i < FAKE_LONG_MS / 5 && f.events == 0; i++)
 		(void)fake_loop_run(&f, serves, 5);
 	comes_out(slot, kind, ok, what);
 }
@@ -343,7 +334,7 @@ START_TEST(who_does_not_answer_is_late)
 {
 	f.conf.probe_timeout_ms = 100;
 	probe_worker(1, PROBE_HEALTH);
-	ck_assert(fake_loop_run(&f, takes_from_1, LONG_MS));
+	ck_assert(fake_loop_run(&f, takes_from_1, FAKE_LONG_MS));
 	comes_out(1, PROBE_HEALTH, false, "no answer within 100ms");
 	/* It need not answer any more. */
 	ends_by(ECONNRESET);
@@ -371,7 +362,7 @@ START_TEST(the_worker_closes_first)
 	answers[0] = "HTTP/1.1 200 OK\r\n\r\n";
 	probe_worker(1, PROBE_HEALTH);
 	is_served(1, PROBE_HEALTH, true, NULL);
-	(void)fake_loop_run(&f, never, 200);
+	fake_loop_pass(&f, 200);
 	ck_assert_uint_eq(lingering(), 0);
 }
 END_TEST
@@ -405,7 +396,7 @@ START_TEST(every_address_has_a_way)
 		is_served(1, PROBE_HEALTH, true, "200 OK");
 		taken = -1;
 		probe_worker(1, PROBE_ACCEPT);
-		ck_assert(fake_loop_run(&f, takes_from_1, LONG_MS));
+		ck_assert(fake_loop_run(&f, takes_from_1, FAKE_LONG_MS));
 		comes_out(1, PROBE_ACCEPT, true, NULL);
 		ck_assert_int_eq(close(taken), 0);
 	}
@@ -449,7 +440,7 @@ START_TEST(an_operator_asks_one_worker)
 {
 	answers[0] = "HTTP/1.1 404 Not Found\r\n\r\n";
 	(void)ask(1, "/x", 5000);
-	for (int i = 0; i < LONG_MS / 5 && results == 0; i++)
+	for (int i = 0; i < FAKE_LONG_MS / 5 && results == 0; i++)
 		(void)fake_loop_run(&f, has_result, 5);
 	ck_assert_uint_eq(results, 1);
 	ck_assert(result.ok);
@@ -466,8 +457,8 @@ START_TEST(an_operator_gets_no_answer)
 {
 	f.conf.probe_timeout_ms = 50;
 	(void)ask(1, NULL, 0);
-	for (int i = 0; i < LONG_MS / 5 && results == 0; i++)
-		(void)fake_loop_run(&f, never, 5);
+	for (int i = 0; i < FAKE_LONG_MS / 5 && results == 0; i++)
+		fake_loop_pass(&f, 5);
 	ck_assert_uint_eq(results, 1);
 	ck_assert(!result.ok);
 	ck_assert_int_eq(result.status, 0);
@@ -480,9 +471,9 @@ START_TEST(an_operator_goes_away)
 {
 	struct probe *p = ask(1, "/", 5000);
 
-	(void)fake_loop_run(&f, never, 20);
+	fake_loop_pass(&f, 20);
 	probe_cancel(p);
-	(void)fake_loop_run(&f, never, 50);
+	fake_loop_pass(&f, 50);
 	ck_assert_uint_eq(results, 0);
 }
 END_TEST

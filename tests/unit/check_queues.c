@@ -15,8 +15,6 @@
 #include "run_suite.h"
 #include "sys/queue.h"
 
-#define LONG_MS 10000 /* nothing takes so long */
-
 static struct fake_loop f;
 
 static void
@@ -29,13 +27,6 @@ static void
 tear_down(void)
 {
 	fake_loop_done(&f);
-}
-
-static bool
-never(struct fake_loop *x)
-{
-	(void)x;
-	return false;
 }
 
 static bool
@@ -60,24 +51,15 @@ comes_to(unsigned slot, unsigned seat, int len)
 	at_slot = slot;
 	at_seat = seat;
 	at_len = len;
-	return fake_loop_run(&f, is_told, LONG_MS);
+	return fake_loop_run(&f, is_told, FAKE_LONG_MS);
 }
 
 static void
 fall_asleep(void)
 {
 	/* The first turn settles what is stale. */
-	(void)fake_loop_run(&f, never, 1);
-	ck_assert(fake_loop_run(&f, is_asleep, LONG_MS));
-}
-
-static int
-take(unsigned slot, unsigned seat)
-{
-	int fd = accept4(fake_loop_fd(&f, slot, seat), NULL, NULL, SOCK_CLOEXEC);
-
-	ck_assert_int_ge(fd, 0);
-	return fd;
+	fake_loop_pass(&f, 1);
+	ck_assert(fake_loop_run(&f, is_asleep, FAKE_LONG_MS));
 }
 
 static unsigned
@@ -99,7 +81,7 @@ be(unsigned slot, enum worker_state state)
 START_TEST(an_idle_app_wakes_nobody)
 {
 	fall_asleep();
-	(void)fake_loop_run(&f, never, 50);
+	fake_loop_pass(&f, 50);
 	ck_assert(fake_loop_is_asleep(&f));
 	ck_assert_uint_eq(f.looks, 0);
 	ck_assert_uint_eq(f.events, 0);
@@ -117,7 +99,7 @@ START_TEST(what_waits_is_told_until_it_is_gone)
 	ck_assert_uint_eq(f.samples_len, 2 * FAKE_SLOTS);
 	ck_assert_uint_eq(f.samples[0].limit, 100);
 	ck_assert_int_eq(fake_loop_told_len(&f, 2, 0), 0);
-	taken = take(1, 0);
+	taken = fake_loop_accept(&f, 1, 0);
 	ck_assert(comes_to(1, 0, 0));
 	fall_asleep();
 	ck_assert_int_eq(close(client), 0);
@@ -147,7 +129,7 @@ START_TEST(a_stalled_queue_ticks_slowly_and_hides_no_other)
 	clients[0] = fake_loop_connect(&f, 2, 0);
 	ck_assert(comes_to(2, 0, 1));
 	looks = f.looks;
-	(void)fake_loop_run(&f, never, 300);
+	fake_loop_pass(&f, 300);
 	/* 16 in a hurry, then one each 20 ms; at full speed it would be 300 */
 	ck_assert_uint_le(f.looks - looks, 40);
 	clients[1] = fake_loop_connect(&f, 0, 0);
@@ -170,7 +152,7 @@ START_TEST(on_the_ring_the_tick_is_slow)
 	client = fake_loop_connect(&f, 1, 0);
 	ck_assert(comes_to(1, 0, 1));
 	looks = f.looks;
-	(void)fake_loop_run(&f, never, 200);
+	fake_loop_pass(&f, 200);
 	ck_assert_uint_ge(f.looks, looks);
 	ck_assert_uint_le(f.looks - looks, 11);
 	ck_assert_int_eq(close(client), 0);
@@ -187,7 +169,7 @@ START_TEST(a_parked_slot_is_told_of_while_it_holds_something)
 	client = fake_loop_connect(&f, FAKE_SLOTS - 1, 0);
 	ck_assert(comes_to(FAKE_SLOTS - 1, 0, 1));
 	ck_assert_uint_eq(f.samples_len, 2 * (FAKE_SLOTS - 1) + 1);
-	taken = take(FAKE_SLOTS - 1, 0);
+	taken = fake_loop_accept(&f, FAKE_SLOTS - 1, 0);
 	ck_assert(comes_to(FAKE_SLOTS - 1, 0, 0));
 	ck_assert_int_eq(close(client), 0);
 	ck_assert_int_eq(close(taken), 0);
@@ -205,7 +187,7 @@ START_TEST(the_core_does_not_hear_of_our_own_connections)
 	fall_asleep();
 	queues_own(&f.l, "web", 1, 0, 1);
 	ours = fake_loop_connect(&f, 1, 0);
-	(void)fake_loop_run(&f, never, 50);
+	fake_loop_pass(&f, 50);
 	ck_assert_uint_eq(f.looks, 0);
 	clients = fake_loop_connect(&f, 1, 0);
 	ck_assert(comes_to(1, 0, 1));
@@ -228,7 +210,7 @@ START_TEST(status_has_now_most_and_limit)
 	ck_assert_uint_eq(q.now, 3);
 	ck_assert_uint_eq(q.most, 3);
 	ck_assert_uint_eq(q.limit, 100);
-	ck_assert_int_eq(close(take(1, 1)), 0);
+	ck_assert_int_eq(close(fake_loop_accept(&f, 1, 1)), 0);
 	ck_assert(queues_report(&f.l, "web", 1, &q));
 	ck_assert_uint_eq(q.now, 2);
 	ck_assert_uint_eq(q.most, 3);
@@ -249,8 +231,8 @@ START_TEST(R8_a_listener_that_was_shut_down_does_not_spin)
 	fall_asleep();
 	ck_assert_int_eq(shutdown(fake_loop_fd(&f, 1, 0), SHUT_RD), 0);
 	listener_left_group(f.ls, 1);
-	(void)fake_loop_run(&f, never, 20);
-	ck_assert(fake_loop_run(&f, is_asleep, LONG_MS));
+	fake_loop_pass(&f, 20);
+	ck_assert(fake_loop_run(&f, is_asleep, FAKE_LONG_MS));
 	ck_assert_int_eq(listen(fake_loop_fd(&f, 1, 0), 100), 0);
 	listener_joined_group(f.ls, 1);
 	fake_loop_steer(&f, 1, true);
@@ -273,7 +255,7 @@ START_TEST(unsteered_apps_are_watched_while_nobody_serves)
 	f.ls->shape = LISTENER_STEERED;
 	client = fake_loop_connect(&f, 0, 0);
 	f.ls->shape = LISTENER_ONE;
-	(void)fake_loop_run(&f, never, 30);
+	fake_loop_pass(&f, 30);
 	ck_assert_uint_eq(f.looks, 0);
 	ck_assert(!queues_report(&f.l, "web", 0, &q));
 	for (unsigned i = 0; i < FAKE_SLOTS; i++)
@@ -293,7 +275,7 @@ START_TEST(an_app_may_go_while_its_queue_is_full)
 	queues_forget(&f.l, "web");
 	f.core.apps = NULL;
 	queues_settle(&f.l, "web");
-	(void)fake_loop_run(&f, never, 10);
+	fake_loop_pass(&f, 10);
 	ck_assert(fake_loop_is_asleep(&f));
 	f.core.apps = &f.app;
 	ck_assert_int_eq(close(client), 0);

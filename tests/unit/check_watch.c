@@ -14,8 +14,6 @@
 #include "loop/watch.h"
 #include "run_suite.h"
 
-#define LONG_MS 10000 /* nothing takes so long */
-
 static struct fake_loop f;
 
 static void
@@ -32,13 +30,6 @@ tear_down(void)
 	for (unsigned i = 0; i < FAKE_SLOTS; i++)
 		watch_end(&f.procs[i]);
 	fake_loop_done(&f);
-}
-
-static bool
-never(struct fake_loop *x)
-{
-	(void)x;
-	return false;
 }
 
 static bool
@@ -60,20 +51,11 @@ watch_worker(unsigned slot, enum watch_kind kind)
 static void
 comes_out(unsigned slot, enum event_kind kind)
 {
-	ck_assert(fake_loop_run(&f, is_told, LONG_MS));
+	ck_assert(fake_loop_run(&f, is_told, FAKE_LONG_MS));
 	ck_assert_uint_eq(f.events, 1);
 	ck_assert_int_eq(f.last.kind, kind);
 	ck_assert_uint_eq(f.last.worker, slot + 1);
 	ck_assert_ptr_null(f.procs[slot].watch);
-}
-
-static int
-take(unsigned slot, unsigned seat)
-{
-	int fd = accept4(fake_loop_fd(&f, slot, seat), NULL, NULL, SOCK_CLOEXEC);
-
-	ck_assert_int_ge(fd, 0);
-	return fd;
 }
 
 START_TEST(an_empty_seat_is_empty_for_a_while)
@@ -91,9 +73,9 @@ START_TEST(what_waits_at_its_seat_holds_it)
 	int client = fake_loop_connect_client(&f, 1, 0), taken;
 
 	watch_worker(1, WATCH_EMPTY);
-	(void)fake_loop_run(&f, never, 100);
+	fake_loop_pass(&f, 100);
 	ck_assert_uint_eq(f.events, 0);
-	taken = take(1, 0);
+	taken = fake_loop_accept(&f, 1, 0);
 	comes_out(1, EVENT_EMPTIED);
 	ck_assert_int_eq(close(taken), 0);
 	ck_assert_int_eq(close(client), 0);
@@ -128,7 +110,7 @@ START_TEST(no_more_is_no_more)
 {
 	watch_worker(1, WATCH_EMPTY);
 	watch_worker(1, WATCH_NONE);
-	(void)fake_loop_run(&f, never, 50);
+	fake_loop_pass(&f, 50);
 	ck_assert_uint_eq(f.events, 0);
 	ck_assert_ptr_null(f.procs[1].watch);
 }
@@ -150,7 +132,7 @@ END_TEST
 START_TEST(a_fresh_connection_holds_it_for_a_while)
 {
 	uint64_t began_us = clock_now_us();
-	int client = fake_loop_connect(&f, 1, 0), taken = take(1, 0);
+	int client = fake_loop_connect(&f, 1, 0), taken = fake_loop_accept(&f, 1, 0);
 
 	watch_worker(1, WATCH_QUIET);
 	comes_out(1, EVENT_QUIET);
@@ -164,7 +146,7 @@ END_TEST
 
 START_TEST(a_request_inside_holds_it)
 {
-	int client = fake_loop_connect(&f, 1, 0), taken = take(1, 0);
+	int client = fake_loop_connect(&f, 1, 0), taken = fake_loop_accept(&f, 1, 0);
 	struct pollfd p = {.fd = client, .events = POLLIN};
 	char buf[16];
 
@@ -173,13 +155,13 @@ START_TEST(a_request_inside_holds_it)
 	ck_assert(!f.last.quiet.unknown);
 	ck_assert_int_eq(send(client, "GET", 3, 0), 3);
 	watch_worker(1, WATCH_QUIET);
-	(void)fake_loop_run(&f, never, 60);
+	fake_loop_pass(&f, 60);
 	ck_assert_uint_eq(f.events, 0);
 	ck_assert_int_eq(recv(taken, buf, sizeof(buf), 0), 3);
-	(void)fake_loop_run(&f, never, 60);
+	fake_loop_pass(&f, 60);
 	ck_assert_uint_eq(f.events, 0);
 	ck_assert_int_eq(send(taken, "200", 3, 0), 3);
-	ck_assert_int_eq(poll(&p, 1, LONG_MS), 1);
+	ck_assert_int_eq(poll(&p, 1, FAKE_LONG_MS), 1);
 	comes_out(1, EVENT_QUIET);
 	ck_assert(!f.last.quiet.unknown);
 	ck_assert_int_eq(close(client), 0);
