@@ -77,6 +77,7 @@ common_setup() {
 	chmod 0700 "$T/xdg"
 	chmod 0711 "$T"
 	: > "$LOG"
+	mkfifo "$T/.never"
 
 	export BROOD_TEST_DIR=$T BROOD_RUN_DIR=$RUN_DIR HOME=$T/home
 	export XDG_RUNTIME_DIR=$T/xdg XDG_STATE_HOME=$T/state XDG_CONFIG_HOME=$T/config
@@ -88,7 +89,7 @@ common_setup() {
 	unset LISTEN_FDS LISTEN_PID LISTEN_FDNAMES WEB_CONCURRENCY BROOD_CHANNEL_FD
 
 	free_port
-	BEFORE=" $(all_descendants | tr '\n' ' ')"
+	mapfile -t BEFORE < <(children_of "${BROOD_CORRAL:-$PPID}")
 	cd "$T" || return 1
 }
 
@@ -188,26 +189,32 @@ uptime_cs() {
 	echo "${up/./}"
 }
 
+# Its own turns start no process: the conditions cost enough. The pause is a read of what nobody
+# writes; it is short first, as most of what is waited for comes soon.
 retry_until() {
-	local deadline
+	local up rest deadline=$1 pause=2
 
-	deadline=$(($(uptime_cs) + $1 * 100))
+	read -r up rest < /proc/uptime
+	deadline=$((${up/./} + deadline * 100))
 	shift
 	while ! "$@"; do
-		if [ "$(uptime_cs)" -ge "$deadline" ]; then
+		read -r up rest < /proc/uptime
+		if [ "${up/./}" -ge "$deadline" ]; then
 			echo "timed out: $*" >&2
 			return 1
 		fi
-		sleep 0.05
+		read -r -t "0.0$pause" rest <> "$T/.never" || true
+		[ "$pause" -ge 9 ] || pause=$((pause + 1))
 	done
 }
 
 # A zombie has ended; only its parent has not looked yet.
 ended() {
-	local state
+	local stat=
 
-	state=$(sed -n 's/^State:[[:space:]]*\(.\).*/\1/p' "/proc/$1/status" 2> /dev/null) || true
-	[ -z "$state" ] || [ "$state" = Z ]
+	{ read -r -d '' stat < "/proc/$1/stat"; } 2> /dev/null || true
+	stat=${stat##*) } # a name may have anything in it
+	[ -z "$stat" ] || [ "${stat%% *}" = Z ]
 }
 
 get() {
@@ -316,57 +323,31 @@ stop_all() {
 }
 
 children_of() {
-	local pid
-
-	for pid in $(cat "/proc/$1/task"/*/children 2> /dev/null); do
-		echo "$pid"
-		children_of "$pid"
-	done
+	"$TOOLS_DIR/descendants" "$1"
 }
 
-# Under corral nothing escapes this; without it (bats by hand) what has lost its parent does.
-all_descendants() {
-	children_of "${BROOD_CORRAL:-$PPID}"
-}
-
+# "PID COMMAND", a line each. Under corral nothing escapes this; without it (bats by hand) what has
+# lost its parent does.
 left_processes() {
-	local pid
-
-	for pid in $(all_descendants); do
-		case "$BEFORE " in
-		*" $pid "*) continue ;;
-		esac
-		ended "$pid" && continue
-		# a subshell of the test itself is no process of the test
-		[ "$(readlink "/proc/$pid/exe" 2> /dev/null)" = "$(readlink "/proc/$$/exe")" ] &&
-			tr '\0' ' ' < "/proc/$pid/cmdline" 2> /dev/null | grep -q bats-exec-test &&
-			continue
-		[ -e "/proc/$pid/exe" ] || continue
-		case $(cat "/proc/$pid/comm" 2> /dev/null) in
-		tr | cat | sed | grep | readlink | '') continue ;;
-		esac
-		echo "$pid"
-	done
+	"$TOOLS_DIR/descendants" -l $$ "${BROOD_CORRAL:-$PPID}" "${BEFORE[@]}"
 }
 
 nothing_left() {
-	[ -z "$(left_processes)" ]
-} 2> /dev/null
+	local left
+
+	left=$(left_processes) && [ -z "$left" ]
+}
 
 name_left() {
-	local pid
-
-	for pid in $(left_processes); do
-		echo "left behind: $pid $(tr '\0' ' ' < "/proc/$pid/cmdline" 2> /dev/null)"
-	done
+	left_processes 2>&1 | sed 's/^/left behind: /'
 }
 
 kill_left() {
-	local pid
+	local pid _
 
-	for pid in $(left_processes); do
+	while read -r pid _; do
 		kill -KILL "$pid" 2> /dev/null || true
-	done
+	done < <(left_processes)
 }
 
 left_in_run_dir() {
