@@ -1,6 +1,6 @@
 # slots.bash: asking a master about the slots of its app web, and speaking for its workers.
 #
-#	app FILTER		jq's FILTER on the app, as: app .ready
+#	app FILTER		jq's FILTER on the app, as: app .ready (plain paths cost no jq: see pick.c)
 #	slot N FILTER		the same on a slot, as: slot 0 .worker.status
 #	worker N		pid of the slot's worker
 #	metric NAME		value of a metric of the app
@@ -13,7 +13,7 @@
 #	event_count NAME	how many events of that name the master knows
 
 app() {
-	ctl status web --json | jq -r ".apps[0]$1"
+	ctl status web --json | pick ".apps[0]$1"
 }
 
 slot() {
@@ -29,7 +29,7 @@ metric() {
 }
 
 death() {
-	ctl why "web.$1" --json | jq -r ".slots[0].obituaries[0]$2"
+	ctl why "web.$1" --json | pick ".slots[0].obituaries[0]$2"
 }
 
 # death_of SLOT PID FILTER: the obituary of that process.
@@ -70,5 +70,5 @@ heard() {
 }
 
 event_count() {
-	ctl events --json -n 1000 | jq -r .event | grep -cx -- "$1" || true
+	ctl events --json -n 1000 | pick .event | grep -cx -- "$1" || true
 }

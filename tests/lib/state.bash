@@ -2,6 +2,7 @@
 # is refused. To be loaded after common.
 #
 #	app [APP]			that app (default: web) as status --json tells it
+#	app_field PATH [APP]		what stands at that path of it: a name or a number, not more (pick)
 #	app_is STATE [APP]		its state, as ready, degraded, resting
 #	pids [APP]			pids of its workers, in the order of slots
 #	slot_pid SLOT [APP]		one of them
@@ -17,24 +18,28 @@ app() {
 	ctl status --json | jq --arg name "${1:-web}" '.apps[] | select(.name == $name)'
 }
 
+app_field() {
+	ctl status "${2:-web}" --json | pick ".apps[0]$1"
+}
+
 app_is() {
-	[ "$(app "${2:-}" | jq -r .state)" = "$1" ]
+	[ "$(app_field .state "${2:-}")" = "$1" ]
 }
 
 pids() {
-	app "${1:-}" | jq -r '[.slots[].worker.pid] | join(" ")'
+	ctl status "${1:-web}" --json | jq -r '[.apps[0].slots[].worker.pid] | join(" ")'
 }
 
 slot_pid() {
-	app "${2:-}" | jq -r ".slots[$1].worker.pid"
+	app_field ".slots[$1].worker.pid" "${2:-}"
 }
 
 ready_is() {
-	[ "$(app "${2:-}" | jq .ready)" = "$1" ]
+	[ "$(app_field .ready "${2:-}")" = "$1" ]
 }
 
 left_all() {
-	[ "$(app "${1:-}" | jq .leaving)" = 0 ]
+	[ "$(app_field .leaving "${1:-}")" = 0 ]
 }
 
 apps() {

@@ -11,7 +11,7 @@ END
 	start_master
 	[[ $(get /) == *'"app":"web"'* ]]
 	ctl reload
-	[ "$(ctl status --json | jq -r '.apps[0].ready')" = 2 ]
+	[ "$(ctl status --json | pick '.apps[0].ready')" = 2 ]
 	stop_master
 	[ "$MASTER_EXIT" = 0 ]
 }

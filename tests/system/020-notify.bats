@@ -153,7 +153,7 @@ monotonic_us() {
 	start_manager
 	start_master
 	retry_until 5 heard 'STATUS=.*2/2 ready'
-	pid=$(ctl status --json | jq '.apps[0].slots[0].worker.pid')
+	pid=$(ctl status --json | pick '.apps[0].slots[0].worker.pid')
 	ctl stop web
 	retry_until 5 heard 'STATUS=.*0/2 ready|STATUS=.*rest'
 	ctl start web
@@ -199,7 +199,7 @@ monotonic_us() {
 	kill -KILL "$MANAGER"
 	retry_until 5 ended "$MANAGER"
 	ctl reload
-	[ "$(ctl status --json | jq '.apps[0].ready')" = 2 ]
+	[ "$(ctl status --json | pick '.apps[0].ready')" = 2 ]
 	stop_master
 	[ "$MASTER_EXIT" = 0 ]
 }

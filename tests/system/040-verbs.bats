@@ -439,7 +439,7 @@ command = badworker
 workers = 2
 END
 	start_master
-	[ "$(brood -i one status --json | jq -r .name) $(brood status -i two --json | jq -r .name)" = "one two" ]
+	[ "$(brood -i one status --json | pick .name) $(brood status -i two --json | pick .name)" = "one two" ]
 	[ "$(brood ls --json | jq -r '[.instances[].name]|sort|join(" ")')" = "one two" ]
 	run -0 brood status alone
 	[[ $output == *"alone: ready"* ]]
@@ -472,7 +472,7 @@ END
 	retry_until 10 app_is .ready 1
 	# The user needs a way to the build; the tables are copied, not the tree opened.
 	as="setpriv --reuid 65534 --regid 65534 --groups 65533 env HOME=$T"
-	[ "$($as brood -i "$NAME" version --json | jq -r .master.role)" = operator ]
+	[ "$($as brood -i "$NAME" version --json | pick .master.role)" = operator ]
 	for verb in status "describe web" "why web" "logs web" events "reload" "restart web" "stop web" \
 		"start web" "scale web 2" "signal web CONT" "send web 1" ping reopen; do
 		# shellcheck disable=SC2086
@@ -489,8 +489,8 @@ END
 	run -77 $as brood status
 	[[ $output == *"-i NAME"* ]]
 	chmod 0755 "$RUN_DIR"
-	[ "$($as brood ls --json | jq -r '.instances[0].state')" = running ]
-	[ "$(setpriv --reuid 65534 --regid 65534 --clear-groups env HOME="$T" brood ls --json | jq -r '.instances[0].state')" = denied ]
+	[ "$($as brood ls --json | pick '.instances[0].state')" = running ]
+	[ "$(setpriv --reuid 65534 --regid 65534 --clear-groups env HOME="$T" brood ls --json | pick '.instances[0].state')" = denied ]
 	run -0 $as brood -i "$NAME" shutdown
 	wait_master
 	[ "$MASTER_EXIT" = 0 ]
@@ -505,8 +505,8 @@ END
 	retry_until 5 log_has '^site\.0 \| two  words$'
 	retry_until 5 log_has '^site\.1 \| two  words$'
 	[ "$(brood status --json | jq -r '[.name, .adhoc, .apps[0].name, .apps[0].workers]|map(tostring)|join(" ")')" = "site true site 2" ]
-	[ "$(brood env site.0 --json | jq -r .environment.MARK)" = from-here ]
-	[ "$(brood status --json | jq .pid)" = "$MASTER" ]
+	[ "$(brood env site.0 --json | pick .environment.MARK)" = from-here ]
+	[ "$(brood status --json | pick .pid)" = "$MASTER" ]
 	run -0 brood reload
 	run -0 brood stop
 	wait_master
@@ -529,7 +529,7 @@ END
 	[[ $output == *"runs already"* ]]
 	export MARK=two
 	run -0 brood reload --update-env
-	[ "$(brood env badworker.0 --json | jq -r .environment.MARK)" = two ]
+	[ "$(brood env badworker.0 --json | pick .environment.MARK)" = two ]
 	run -0 brood stop
 	[ ! -e "$RUN_DIR/badworker.sock" ]
 

@@ -26,11 +26,11 @@ master_rss_kb() {
 as_nobody="setpriv --reuid 65534 --regid 65534 --clear-groups"
 
 counter() {
-	ctl status --json | jq ".apps[0].slots[$1].worker.$2"
+	ctl status --json | pick ".apps[0].slots[$1].worker.$2"
 }
 
 ready() {
-	[ "$(ctl status --json | jq '.apps[0].ready')" -gt 0 ]
+	[ "$(ctl status --json | pick '.apps[0].ready')" -gt 0 ]
 }
 
 counter_above() {

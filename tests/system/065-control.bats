@@ -45,7 +45,7 @@ END
 }
 
 generation() {
-	ctl status --json | jq '.apps[0].generation'
+	ctl status --json | pick '.apps[0].generation'
 }
 
 generation_is() {
@@ -55,7 +55,7 @@ generation_is() {
 as_nobody="setpriv --reuid 65534 --regid 65534 --clear-groups"
 
 ready_is() {
-	[ "$(ctl status --json | jq '.apps[0].ready')" = "$1" ]
+	[ "$(ctl status --json | pick '.apps[0].ready')" = "$1" ]
 }
 
 @test "K1 the socket is the owner's" {

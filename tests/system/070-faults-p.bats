@@ -4,11 +4,11 @@ load ../lib/common
 
 # One value of the app's slot, as: of_slot 0 .worker.pid
 of_slot() {
-	ctl status --json | jq -r ".apps[0].slots[$1]$2"
+	ctl status --json | pick ".apps[0].slots[$1]$2"
 }
 
 of_app() {
-	ctl status --json | jq -r ".apps[0].$1"
+	ctl status --json | pick ".apps[0].$1"
 }
 
 worker() {
@@ -29,7 +29,7 @@ serves_anew() {
 
 # What the newest death of a slot was, as: of_death 0 .cause
 of_death() {
-	ctl why --json "web.$1" | jq -r ".slots[0].obituaries[0]$2"
+	ctl why --json "web.$1" | pick ".slots[0].obituaries[0]$2"
 }
 
 # Milliseconds from the request to the master's end.
@@ -644,12 +644,12 @@ workers = 1
 END
 	start_master
 	old=$(worker 0)
-	silent=$(ctl status --json | jq '.apps[1].slots[0].worker.pid')
+	silent=$(ctl status --json | pick '.apps[1].slots[0].worker.pid')
 	answers
 	retry_until 9 serves_anew 0 "$old"
 	[ "$(of_death 0 .cause)" = channel ] || retry_until 5 log_has "pid $old: exit 0 .*channel"
 	# who never spoke on it may do with it what it likes
-	[ "$(ctl status --json | jq '.apps[1].slots[0].worker.pid')" = "$silent" ]
+	[ "$(ctl status --json | pick '.apps[1].slots[0].worker.pid')" = "$silent" ]
 	log_has 'closed its channel and lives on'
 	stop_master
 }

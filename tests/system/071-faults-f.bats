@@ -13,11 +13,11 @@ teardown() {
 
 # One value of the app's slot, as: of_slot 0 .worker.pid
 of_slot() {
-	ctl status --json | jq -r ".apps[0].slots[$1]$2"
+	ctl status --json | pick ".apps[0].slots[$1]$2"
 }
 
 of_app() {
-	ctl status --json | jq -r ".apps[0].$1"
+	ctl status --json | pick ".apps[0].$1"
 }
 
 app_is() {
@@ -484,12 +484,12 @@ END
 	[ -z "$MASTER_EXIT" ]
 	retry_until 10 log_has 'killed by the kernel: out of memory'
 	retry_until 10 all_serve
-	[ "$(ctl why --json web.0 | jq -r '.slots[0].obituaries[0].cause')" = oom ]
+	[ "$(ctl why --json web.0 | pick '.slots[0].obituaries[0].cause')" = oom ]
 	# a KILL from elsewhere is not taken for one
 	old=$(pids)
 	kill -KILL "$old"
 	retry_until 5 all_serve_anew "$old"
-	[ "$(ctl why --json web.0 | jq -r '.slots[0].obituaries[0].cause')" = signal ]
+	[ "$(ctl why --json web.0 | pick '.slots[0].obituaries[0].cause')" = signal ]
 	stop_master
 }
 

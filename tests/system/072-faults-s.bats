@@ -14,7 +14,7 @@ END
 }
 
 app() {
-	ctl status --json | jq -r ".apps[0].$1"
+	ctl status --json | pick ".apps[0].$1"
 }
 
 app_is() {
@@ -105,12 +105,12 @@ END
 	start_master
 	retry_until 20 app_is ready 100
 	before=$(fd_count "$MASTER")
-	mapfile -t pids < <(ctl status --json | jq '.apps[0].slots[].worker.pid')
+	mapfile -t pids < <(ctl status --json | pick '.apps[0].slots[].worker.pid')
 	[ "${#pids[@]}" = 100 ]
 	kill -KILL "${pids[@]}"
 	retry_until 20 app_is deaths 100
 	retry_until 20 app_is ready 100
-	mapfile -t pids < <(ctl status --json | jq '.apps[0].slots[].worker.pid' | sort -u)
+	mapfile -t pids < <(ctl status --json | pick '.apps[0].slots[].worker.pid' | sort -u)
 	[ "${#pids[@]}" = 100 ]
 	log_count_is 'killed by SIGKILL' 100
 	retry_until 5 fds_at_most "$MASTER" "$before"

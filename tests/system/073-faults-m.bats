@@ -4,7 +4,7 @@
 load ../lib/common
 
 app() {
-	ctl status --json | jq -r ".apps[$1].$2"
+	ctl status --json | pick ".apps[$1].$2"
 }
 
 app_is() {

@@ -16,7 +16,7 @@ END
 }
 
 app() {
-	ctl status --json | jq -r ".apps[0].$1"
+	ctl status --json | pick ".apps[0].$1"
 }
 
 app_is() {

@@ -3,7 +3,7 @@
 load ../lib/common
 
 app() {
-	ctl status --json | jq -r ".apps[0].$1"
+	ctl status --json | pick ".apps[0].$1"
 }
 
 app_is() {

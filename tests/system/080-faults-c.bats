@@ -155,7 +155,7 @@ END
 	printf '%s\n' badworker --body 'a ; b : c # d' --say '1-web-1 100% %s' --say 'x"y\z' \
 		--say "$HOME_OF_MASTER" --say '$HOME $PATH' --say= --say 'tail  ' > "$T/wanted"
 	diff "$T/wanted" "$T/got"
-	[ "$(ctl env web.1 --json | jq -r .environment.RULE)" = 'a ; b : c = "d" # $HOME 1' ]
+	[ "$(ctl env web.1 --json | pick .environment.RULE)" = 'a ; b : c = "d" # $HOME 1' ]
 	stop_master
 }
 
@@ -229,7 +229,7 @@ END
 		[ "$(pids)" = "$before" ]
 	done < "$T/worlds"
 	unchanged "$before"
-	[ "$(app | jq .generation)" = 1 ]
+	[ "$(app_field .generation)" = 1 ]
 	# One right app does not go ahead of a wrong one.
 	good_conf
 	printf '[app:other]\ncommand = no-such-program\n' >> "$CONF"
@@ -338,7 +338,7 @@ END
 	good_conf
 	old=$(pids slow)
 	ctl reload --no-wait
-	app_leaves() { [ "$(app slow | jq .leaving)" = 1 ]; }
+	app_leaves() { [ "$(app_field .leaving slow)" = 1 ]; }
 	retry_until 5 app_leaves
 	cp "$T/both" "$CONF"
 	ctl reload

@@ -307,7 +307,7 @@ END
 	ctl reload
 	# three of them one after the other would have taken 4.5 s
 	[ $(($(uptime_cs) - began)) -lt 140 ]
-	[ "$(app | jq .leaving)" = 3 ]
+	[ "$(app_field .leaving)" = 3 ]
 	# a third generation waits until the first one is gone (max_generations)
 	ctl reload
 	log_has 'web: .*still drain: waiting for them \(max_generations\)'
@@ -428,9 +428,9 @@ worker_sees() {
 	start_activated "$(listening)" own all
 	answers
 	log_is_calm
-	[ "$(ctl env web.0 --json | jq -r .environment.LISTEN_PID)" = "$(slot_pid 0)" ]
-	[ "$(ctl env web.0 --json | jq -r .environment.LISTEN_FDS)" = 1 ]
-	[[ $(ctl env web.0 --json | jq -r .environment.LISTEN_FDNAMES) != *name0* ]]
+	[ "$(ctl env web.0 --json | pick .environment.LISTEN_PID)" = "$(slot_pid 0)" ]
+	[ "$(ctl env web.0 --json | pick .environment.LISTEN_FDS)" = 1 ]
+	[[ $(ctl env web.0 --json | pick .environment.LISTEN_FDNAMES) != *name0* ]]
 	ctl reload
 	answers
 	stop_master
@@ -444,7 +444,7 @@ worker_sees() {
 		# a file, not a socket: whoever took it would say so
 		start_activated "fds.append(open('/dev/null'))" "$pid" all
 		answers
-		[ "$(ctl env web.0 --json | jq -r .environment.LISTEN_FDS)" = 1 ]
+		[ "$(ctl env web.0 --json | pick .environment.LISTEN_FDS)" = 1 ]
 		# the descriptor does not reach a worker: 0, 1, 2, listener, channel and its own
 		run ! test "/proc/$(slot_pid 0)/fd/3" -ef /dev/null
 		stop_master

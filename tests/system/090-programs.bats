@@ -43,7 +43,7 @@ reloads_lose_nothing() {
 	done
 	kill -TERM "$LOAD"
 	nothing_lost
-	[ "$(app | jq .generation)" = $((times + 1)) ]
+	[ "$(app_field .generation)" = $((times + 1)) ]
 }
 
 healed() {

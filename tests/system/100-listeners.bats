@@ -175,7 +175,7 @@ nobody_leaves() {
 	# Three of four leave, and cannot before their queues are empty.
 	ctl scale web 1 > /dev/null 3>&- &
 	PIDS+=($!)
-	leaving() { [ "$(app | jq .leaving)" = 3 ]; }
+	leaving() { [ "$(app_field .leaving)" = 3 ]; }
 	retry_until 10 leaving
 	queued 24
 	rm "$HOLD"
@@ -240,7 +240,7 @@ DEFER = 1"
 	retry_until 10 half_open_is 12
 	ctl scale web 1 > /dev/null 3>&- &
 	PIDS+=($!)
-	leaving() { [ "$(app | jq .leaving)" = 2 ]; }
+	leaving() { [ "$(app_field .leaving)" = 2 ]; }
 	retry_until 10 leaving
 	half_open_is 12
 	finish_half_open
@@ -480,7 +480,7 @@ ready_timeout = 20s"
 	[ "$(count_sockets)" = 1 ]
 	log_has 'warn: BROOD_STEER_SWAP=no says so: balance = even, sticky and cpu are one socket'
 	[ "$(grep -c 'are one socket' "$LOG")" = 1 ]
-	[ "$(app | jq -r '.listeners[0].shape')" = shared ]
+	[ "$(app_field '.listeners[0].shape')" = shared ]
 	ctl reload
 	ctl scale web 5
 	get / > /dev/null
@@ -527,7 +527,7 @@ END
 	PIDS+=("$MASTER")
 	retry_until 20 all_ready
 	[ "$(count_sockets)" = 1 ]
-	[ "$(app | jq -r '.listeners[0].shape')" = shared ]
+	[ "$(app_field '.listeners[0].shape')" = shared ]
 	log_is_calm
 	get / > /dev/null
 	get /shut

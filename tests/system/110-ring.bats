@@ -87,7 +87,7 @@ freeze() {
 
 # ask_slot N: the connection is steered to that slot; prints the slot that answers
 ask_slot() {
-	curl -s --max-time 60 --interface "127.98.0.$1" "http://127.0.0.1:$PORT/" | jq -r .slot
+	curl -s --max-time 60 --interface "127.98.0.$1" "http://127.0.0.1:$PORT/" | pick .slot
 }
 
 # Of sequential connections to slot N, while nothing else goes on: most are its own. Were its place

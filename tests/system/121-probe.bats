@@ -140,7 +140,7 @@ probe_failures = 3"
 	[ "$(jq .new.failed "$T/load.json")" = 0 ]
 	[ "$(event_count probe_failed)" -ge 3 ]
 	log_has 'probe /healthz failed \(3 of 3\): 500 Internal Server Error'
-	ctl why web.1 --json | jq -r '.slots[0].obituaries[].cause' | grep -qx probe
+	ctl why web.1 --json | pick '.slots[0].obituaries[].cause' | grep -qx probe
 	run -0 ctl why web.1
 	[[ $output == *"cause: probe"* ]]
 	log_has 'web\.1 .* replaced by pid [0-9]+ .*: probe /healthz failed 3 times: 500 Internal Server Error'

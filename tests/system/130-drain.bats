@@ -16,7 +16,7 @@ END
 }
 
 slot() {
-	app "${3:-}" | jq -r ".slots[$1]$2"
+	app_field ".slots[$1]$2" "${3:-}"
 }
 
 slot_is() {
@@ -54,7 +54,7 @@ all_answered() {
 
 # events_of KIND: how many the master knows
 events_of() {
-	ctl events --json -n 1000 | jq -r .event | grep -cx -- "$1" || true
+	ctl events --json -n 1000 | pick .event | grep -cx -- "$1" || true
 }
 
 @test "a slot that is drained has no worker, and the others serve" {
@@ -227,7 +227,7 @@ END
 		/dev/null >> "$LOG" 2>&1 < /dev/null 3>&- &
 	PIDS+=("$!")
 	retry_until 20 all_ready
-	master=$(ctl status --json | jq .pid)
+	master=$(ctl status --json | pick .pid)
 	kill -WINCH "$master"
 	run -0 ctl status
 	[ "$(events_of drained)" = 0 ]

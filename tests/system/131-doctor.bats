@@ -240,10 +240,10 @@ probe = http:/healthz"
 	retry_until 20 all_ready
 	# what doctor says of swapping is what the master did
 	if [ "$(found steer-swap answer)" = ok ]; then
-		[ "$(app | jq -r '.listeners[0].shape')" = steered ]
-		[ "$(ctl probe web.1 /healthz --json | jq .status)" = 200 ]
+		[ "$(app_field '.listeners[0].shape')" = steered ]
+		[ "$(ctl probe web.1 /healthz --json | pick .status)" = 200 ]
 	else
-		[ "$(app | jq -r '.listeners[0].shape')" = shared ]
+		[ "$(app_field '.listeners[0].shape')" = shared ]
 	fi
 	[ "$(get /healthz)" = ok ]
 	run -0 ctl reload

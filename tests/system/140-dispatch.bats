@@ -314,7 +314,7 @@ END
 	ask 40
 	[ "$(counts | wc -l)" = 2 ]
 	# of another balance: each is skipped
-	skipped=$(ctl status flood --json | jq '.apps[0].slots[0].worker.messages_skipped')
+	skipped=$(ctl status flood --json | pick '.apps[0].slots[0].worker.messages_skipped')
 	[ "$skipped" -gt 0 ]
 	stop_master
 }

@@ -163,7 +163,7 @@ END
 	retry_until 20 log_has 'web.0.*started'
 	curl -sS --max-time 30 "http://127.0.0.1:$PORT/" > "$T/answer" 3>&- &
 	PIDS+=("$!")
-	[ "$(app | jq -r '.slots[0].state')" = starting ]
+	[ "$(app_field '.slots[0].state')" = starting ]
 	: > "$T/gate"
 	wait "$!"
 	[[ $(cat "$T/answer") == "pid "* ]]
