@@ -203,7 +203,7 @@ retry_until() {
 			echo "timed out: $*" >&2
 			return 1
 		fi
-		read -r -t "0.0$pause" rest <> "$T/.never" || true
+		read -r -t "0.0$pause" rest <> "${T:?}/.never" || true
 		[ "$pause" -ge 9 ] || pause=$((pause + 1))
 	done
 }
