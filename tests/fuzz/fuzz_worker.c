@@ -18,6 +18,7 @@
 
 #include "base/fd.h"
 #include "brood.h"
+#include "sendfds.h"
 #include "worker/worker.h"
 
 #define TURNS_MAX 1000
@@ -78,28 +79,6 @@ new_listener(void)
 	return fd;
 }
 
-static ssize_t
-send_piece(const uint8_t *data, size_t len, const int *fds, size_t n)
-{
-	union {
-		struct cmsghdr head;
-		char bytes[CMSG_SPACE(sizeof(int) * 3)];
-	} control;
-	struct iovec part = {(void *)(uintptr_t)data, len};
-	struct msghdr m = {.msg_iov = &part, .msg_iovlen = 1};
-
-	memset(&control, 0, sizeof control);
-	if (n > 0) {
-		m.msg_control = &control;
-		m.msg_controllen = CMSG_SPACE(sizeof(int) * n);
-		CMSG_FIRSTHDR(&m)->cmsg_level = SOL_SOCKET;
-		CMSG_FIRSTHDR(&m)->cmsg_type = SCM_RIGHTS;
-		CMSG_FIRSTHDR(&m)->cmsg_len = CMSG_LEN(sizeof(int) * n);
-		memcpy(CMSG_DATA(CMSG_FIRSTHDR(&m)), fds, sizeof(int) * n);
-	}
-	return sendmsg(master, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
-}
-
 /* A turn as brood_run() would have it, also when nothing keeps the loop any more. */
 static void
 turn(struct brood_loop *loop)
@@ -112,7 +91,8 @@ tell(struct brood_loop *loop, const uint8_t *data, size_t len, size_t piece, con
     size_t n)
 {
 	for (size_t at = 0, turns = 0; at < len; turns++) {
-		ssize_t sent = send_piece(data + at, piece < len - at ? piece : len - at, fds, n);
+		ssize_t sent = send_fds(master, data + at, piece < len - at ? piece : len - at, fds,
+		    n, MSG_DONTWAIT | MSG_NOSIGNAL);
 
 		check(turns < len + TURNS_MAX, "the worker reads on");
 		if (sent > 0) {

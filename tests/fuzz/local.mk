@@ -28,6 +28,7 @@ tests_fuzz_fuzz_einhorn_LDFLAGS = $(fuzz_ldflags)
 
 FUZZ_TARGETS += tests/fuzz/fuzz_worker
 tests_fuzz_fuzz_worker_SOURCES = tests/fuzz/fuzz_worker.c $(fuzz_driver)
+tests_fuzz_fuzz_worker_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/lib
 tests_fuzz_fuzz_worker_LDADD = $(WORKER_LIBS)
 tests_fuzz_fuzz_worker_LDFLAGS = $(fuzz_ldflags)
 

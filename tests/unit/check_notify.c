@@ -8,6 +8,7 @@
 #include <sys/un.h>
 
 #include "base/fd.h"
+#include "sendfds.h"
 #include "sys/notify.h"
 #include "sys/unixsock.h"
 
@@ -179,16 +180,7 @@ END_TEST
 /* sd_notify_barrier(3) waits until whoever reads has closed the descriptor that it sends. */
 START_TEST(barrier_ends_when_the_datagram_is_read)
 {
-	union {
-		struct cmsghdr head;
-		char bytes[CMSG_SPACE(sizeof(int))];
-	} control = {0};
-	char text[] = "BARRIER=1";
-	struct iovec part = {.iov_base = text, .iov_len = strlen(text)};
-	struct msghdr header = {.msg_iov = &part,
-	    .msg_iovlen = 1,
-	    .msg_control = &control,
-	    .msg_controllen = sizeof(control)};
+	static const char text[] = "BARRIER=1";
 	struct pollfd p = {.events = POLLIN};
 	int fd = notify_worker_open(in_dir("n"), (uid_t)-1, (gid_t)-1), worker, ends[2];
 	struct notify_message m;
@@ -196,11 +188,7 @@ START_TEST(barrier_ends_when_the_datagram_is_read)
 	worker = open_worker(in_dir("n"));
 	ck_assert_int_eq(pipe(ends), 0);
 	p.fd = ends[0];
-	control.head.cmsg_level = SOL_SOCKET;
-	control.head.cmsg_type = SCM_RIGHTS;
-	control.head.cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(&control.head), &ends[1], sizeof(int));
-	ck_assert_int_eq(sendmsg(worker, &header, 0), (ssize_t)strlen(text));
+	ck_assert_int_eq(send_fds(worker, text, strlen(text), &ends[1], 1, 0), (ssize_t)strlen(text));
 	fd_close(&ends[1]);
 	ck_assert_int_eq(poll(&p, 1, 0), 0);
 	ck_assert_int_eq(notify_worker_read(fd, &m), 1);
@@ -259,20 +247,13 @@ END_TEST
 static void
 send_descriptors(int worker, int descriptor, int n)
 {
-	char control[CMSG_SPACE(sizeof(int) * 253)] = {0}, text[] = "READY=1\nFDSTORE=1";
-	struct iovec part = {.iov_base = text, .iov_len = strlen(text)};
-	struct msghdr header = {.msg_iov = &part,
-	    .msg_iovlen = 1,
-	    .msg_control = control,
-	    .msg_controllen = CMSG_SPACE(sizeof(int) * (size_t)n)};
-	struct cmsghdr *c = CMSG_FIRSTHDR(&header);
+	static const char text[] = "READY=1\nFDSTORE=1";
+	int fds[SENDFDS_MAX];
 
-	c->cmsg_level = SOL_SOCKET;
-	c->cmsg_type = SCM_RIGHTS;
-	c->cmsg_len = CMSG_LEN(sizeof(int) * (size_t)n);
+	ck_assert_int_le(n, SENDFDS_MAX);
 	for (int i = 0; i < n; i++)
-		memcpy(CMSG_DATA(c) + sizeof(int) * (size_t)i, &descriptor, sizeof(int));
-	ck_assert_int_gt(sendmsg(worker, &header, 0), 0);
+		fds[i] = descriptor;
+	ck_assert_int_gt(send_fds(worker, text, strlen(text), fds, (size_t)n, 0), 0);
 }
 
 START_TEST(f4_descriptors_that_come_along_are_closed)

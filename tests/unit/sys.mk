@@ -22,6 +22,7 @@ tests_unit_check_elf_LDADD = $(SYS_LIBS) $(CHECK_LIBS)
 tests_unit_check_features_LDADD = $(SYS_LIBS) $(CHECK_LIBS)
 tests_unit_check_listen_LDADD = $(SYS_LIBS) $(CHECK_LIBS)
 tests_unit_check_logwriter_LDADD = $(SYS_LIBS) $(CHECK_LIBS)
+tests_unit_check_notify_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/lib
 tests_unit_check_notify_LDADD = $(SYS_LIBS) $(CHECK_LIBS)
 tests_unit_check_proc_LDADD = $(SYS_LIBS) $(CHECK_LIBS)
 tests_unit_check_queue_LDADD = $(SYS_LIBS) $(CHECK_LIBS)

@@ -22,6 +22,7 @@
 
 #include "base/fd.h"
 #include "brood.h"
+#include "sendfds.h"
 
 #define WAIT_MS   30000
 #define PLACES    8 /* descriptors from 3 on that are the tests' to fill */
@@ -203,23 +204,7 @@ forget_said(void)
 static inline void
 tell_with(const char *line, size_t len, const int *fds, size_t n)
 {
-	union {
-		struct cmsghdr head;
-		char bytes[CMSG_SPACE(sizeof(int) * 253)];
-	} control;
-	struct iovec part = {(void *)(uintptr_t)line, len};
-	struct msghdr m = {.msg_iov = &part, .msg_iovlen = 1};
-
-	memset(&control, 0, sizeof control);
-	if (n > 0) {
-		m.msg_control = &control;
-		m.msg_controllen = CMSG_SPACE(sizeof(int) * n);
-		CMSG_FIRSTHDR(&m)->cmsg_level = SOL_SOCKET;
-		CMSG_FIRSTHDR(&m)->cmsg_type = SCM_RIGHTS;
-		CMSG_FIRSTHDR(&m)->cmsg_len = CMSG_LEN(sizeof(int) * n);
-		memcpy(CMSG_DATA(CMSG_FIRSTHDR(&m)), fds, sizeof(int) * n);
-	}
-	ck_assert_int_eq(sendmsg(t.channel, &m, MSG_NOSIGNAL), (ssize_t)len);
+	ck_assert_int_eq(send_fds(t.channel, line, len, fds, n, MSG_NOSIGNAL), (ssize_t)len);
 }
 
 static inline void
