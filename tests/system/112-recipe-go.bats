@@ -2,26 +2,10 @@
 
 load ../lib/common
 load ../lib/recipe
+load ../lib/recipe_go
 
-# Built once for the file: the compiler's cache outlives a test.
 setup_file() {
-	command -v go > /dev/null && [ -z "${BROOD_SANITIZED:-}" ] || return 0
-	export GO_BUILD
-	GO_BUILD=$(mktemp -d "${TMPDIR:-/tmp}/brood-go.XXXXXX")
-	chmod 0755 "$GO_BUILD"
-	cd "${top_srcdir:-$BATS_TEST_DIRNAME/../..}/contrib/recipes/go" || return 1
-	HOME=$GO_BUILD GOCACHE=$GO_BUILD/cache GOFLAGS=-buildvcs=false go build -o "$GO_BUILD/server" .
-}
-
-teardown_file() {
-	[ -z "${GO_BUILD:-}" ] || rm -rf "$GO_BUILD"
-}
-
-setup() {
-	common_setup
-	plain_build_only
-	need go
-	export SERVER=$GO_BUILD/server
+	go_build go
 }
 
 @test "it serves by its own configuration, from a thread in the wait set" {
