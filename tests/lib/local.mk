@@ -1,7 +1,7 @@
 # What the tests share. Helper programs are built by "make check".
 check_PROGRAMS += tests/lib/corral tests/lib/descendants tests/lib/freeport tests/lib/pick
 tests_lib_pick_LDADD = $(JANSSON_LIBS)
-EXTRA_DIST += tests/lib/common.bash tests/lib/slots.bash tests/lib/shapes.py tests/lib/fake_master.py tests/lib/holder.py tests/lib/ring_master.py tests/lib/recipe.bash tests/lib/recipe_go.bash tests/lib/recipe_node.bash tests/lib/recipe_server.bash tests/lib/sendfds.h
+EXTRA_DIST += tests/lib/common.bash tests/lib/slots.bash tests/lib/shapes.py tests/lib/fake_master.py tests/lib/holder.py tests/lib/ring_master.py tests/lib/node.bash tests/lib/recipe.bash tests/lib/recipe_go.bash tests/lib/recipe_node.bash tests/lib/recipe_server.bash tests/lib/sendfds.h
 
 # The worker that misbehaves as told, and a network that is slow and loses packets.
 check_PROGRAMS += tests/lib/badworker tests/lib/slowlink

@@ -1,32 +1,7 @@
 # take = node: programs for Node's cluster, as their authors wrote them, with the master as primary.
 
 load ../lib/common
-load ../lib/slots
-
-PROGRAM=$BATS_TEST_DIRNAME/programs/cluster.js
-
-setup() {
-	common_setup
-	need node
-}
-
-# web N LISTEN: a master with N workers of the program that opens those servers. KEYS: further lines
-# of the app, VARIABLES: of its environment.
-web() {
-	write_conf << END
-[app:web]
-command = node $PROGRAM
-workers = $1
-directory = $T
-node_preload = no
-${KEYS:-}
-[env:web]
-LISTEN = $2
-${VARIABLES:-}
-END
-	start_master
-	retry_until 30 app_is .ready "$1"
-}
+load ../lib/node
 
 # said N REGEX: so many lines of workers match.
 said() {
@@ -64,7 +39,7 @@ TLS_CERT = $T/cert.pem"
 }
 
 @test "a configured address is what the program's own port becomes" {
-	KEYS="listen = 127.0.0.1:$PORT?as=3000" web 3 '[["http", 3000]]'
+	KEYS="listen = 127.0.0.1:$PORT?as=3000" node_web 3 '[["http", 3000]]'
 	said 3 "0 .*\"port\":$PORT"
 	ask 40
 	[ "$(answered_by)" = 3 ]
@@ -86,7 +61,7 @@ TLS_CERT = $T/cert.pem"
 	free_port
 	c=$PORT
 	expect_in_log 'listen: '
-	web 2 "[[\"http\",$a],[\"http\",$b,\"127.0.0.1\"],[\"http\",0],[\"http\",0],[\"http\",\"$socket\"],[\"udp4\",$c,\"127.0.0.1\"],[\"http\",{\"fd\":3}],[\"http\",$b,\"127.0.0.1\"],[\"http\",$a,\"192.0.2.1\"],[\"http2\",{\"port\":$c,\"host\":\"127.0.0.1\",\"backlog\":9}],[\"http\",\"\\u0000brood-$a\"]]"
+	node_web 2 "[[\"http\",$a],[\"http\",$b,\"127.0.0.1\"],[\"http\",0],[\"http\",0],[\"http\",\"$socket\"],[\"udp4\",$c,\"127.0.0.1\"],[\"http\",{\"fd\":3}],[\"http\",$b,\"127.0.0.1\"],[\"http\",$a,\"192.0.2.1\"],[\"http2\",{\"port\":$c,\"host\":\"127.0.0.1\",\"backlog\":9}],[\"http\",\"\\u0000brood-$a\"]]"
 	retry_until 10 said 22 '[0-9]+ '
 	said 2 "0 .*:$a}"
 	said 2 "1 .*:$b}"
@@ -111,7 +86,7 @@ TLS_CERT = $T/cert.pem"
 }
 
 @test "a server that is closed may listen again" {
-	VARIABLES='AGAIN = yes' web 2 "[[\"http\",$PORT]]"
+	VARIABLES='AGAIN = yes' node_web 2 "[[\"http\",$PORT]]"
 	retry_until 10 said 2 '0 again '
 	ask 10
 	stop_master
@@ -119,7 +94,7 @@ TLS_CERT = $T/cert.pem"
 
 @test "TLS tickets of one worker are good at all, also after a restart" {
 	certificate
-	web 2 "[[\"https\",$PORT]]"
+	node_web 2 "[[\"https\",$PORT]]"
 	[ "$(grep -oE '[0-9a-f]{96}$' "$LOG" | sort -u | wc -l)" = 1 ]
 	ctl restart web
 	said 4 '0 '
@@ -137,7 +112,7 @@ passed_by() {
 
 @test "who waits at a worker that hangs is served by others, and so is who comes later" {
 	KEYS="listen = 127.0.0.1:$PORT
-watchdog = 3s" web 4 "[[\"http\",$PORT]]"
+watchdog = 3s" node_web 4 "[[\"http\",$PORT]]"
 	expect_in_log 'takes no connection|did not|stalled|watchdog|ABRT|SIG|exit|signal'
 	curl -sS --max-time 60 "http://127.0.0.1:$PORT/hang" > /dev/null 2>&1 3>&- &
 	PIDS+=("$!")
@@ -151,7 +126,7 @@ watchdog = 3s" web 4 "[[\"http\",$PORT]]"
 }
 
 @test "connections that wait at a killed worker are nobody's loss" {
-	KEYS="listen = 127.0.0.1:$PORT" web 2 "[[\"http\",$PORT]]"
+	KEYS="listen = 127.0.0.1:$PORT" node_web 2 "[[\"http\",$PORT]]"
 	expect_in_log 'signal|SIGKILL|takes no connection'
 	# One after the other: what is inside the killed may be lost, and that is one each time.
 	stdbuf -oL curl -s --max-time 60 -H 'Connection: close' -o /dev/null -w '%{http_code}\n' \
@@ -173,7 +148,7 @@ watchdog = 3s" web 4 "[[\"http\",$PORT]]"
 
 @test "balance = dispatch is round robin, one connection at a time" {
 	KEYS="listen = 127.0.0.1:$PORT?as=3000
-balance = dispatch" web 4 '[["http", 3000]]'
+balance = dispatch" node_web 4 '[["http", 3000]]'
 	# Under round robin a program sees the port that it asked for.
 	said 4 '0 .*"port":3000'
 	ask 40
@@ -192,7 +167,7 @@ balance = dispatch" web 4 '[["http", 3000]]'
 	pass=$PORT
 	free_port
 	lose=$PORT
-	KEYS='relay = all' web 2 "[[\"pass\",$pass],[\"lose\",$lose]]"
+	KEYS='relay = all' node_web 2 "[[\"pass\",$pass],[\"lose\",$lose]]"
 	for i in 1 2 3 4 5 6; do
 		timeout 10 bash -c "exec 3<>/dev/tcp/127.0.0.1/$pass; head -n 1 <&3"
 	done > "$T/passed"
@@ -210,7 +185,7 @@ balance = dispatch" web 4 '[["http", 3000]]'
 }
 
 @test "a worker that leaves by its own word is replaced, and none is missed" {
-	KEYS="listen = 127.0.0.1:$PORT" web 2 "[[\"http\",$PORT]]"
+	KEYS="listen = 127.0.0.1:$PORT" node_web 2 "[[\"http\",$PORT]]"
 	local way slot pid
 
 	for way in leave kill; do
@@ -224,7 +199,7 @@ balance = dispatch" web 4 '[["http", 3000]]'
 }
 
 @test "compat = pm2: the word shutdown goes before" {
-	KEYS="compat = pm2" web 1 "[[\"http\",$PORT]]"
+	KEYS="compat = pm2" node_web 1 "[[\"http\",$PORT]]"
 	stop_master
 	said 1 'got "shutdown"'
 }

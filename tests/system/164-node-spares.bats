@@ -1,30 +1,12 @@
 # take = node, spares = N: workers that have booted and wait with their listen() until a slot needs them.
 
 load ../lib/common
-load ../lib/slots
-
-PROGRAM=$BATS_TEST_DIRNAME/programs/cluster.js
-
-setup() {
-	common_setup
-	need node
-}
+load ../lib/node
 
 # web N SPARES: a master with N workers and so many spares, which are parked.
 web() {
-	write_conf << END
-[app:web]
-command = node $PROGRAM
-workers = $1
-spares = $2
-directory = $T
-node_preload = no
-listen = 127.0.0.1:$PORT?as=3000
-[env:web]
-LISTEN = [["http", 3000]]
-END
-	start_master
-	retry_until 30 app_is .ready "$1"
+	KEYS="spares = $2
+listen = 127.0.0.1:$PORT?as=3000" node_web "$1" '[["http", 3000]]'
 	retry_until 30 parked "$2"
 }
 
