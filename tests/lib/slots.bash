@@ -8,6 +8,7 @@
 #	app_is, slot_is		... FILTER VALUE: whether it is that, for retry_until
 #	serves_anew N PID	slot N serves, and by another worker than PID
 #	speaking N		options of a badworker that speaks on its channel; makes what they need for N slots
+#	speakers N [OPTION...]	a master with N such workers. KEYS: further lines of the app
 #	say N FRAME		the worker of slot N sends FRAME
 #	heard N REGEX		the worker of slot N got such a line
 #	event_count NAME	how many events of that name the master knows
@@ -57,6 +58,22 @@ speaking() {
 		mkfifo "$T/say.$i"
 	done
 	echo "--ready channel --agree --messages $T/heard.%s --speak $T/say.%s"
+}
+
+speakers() {
+	local n=$1
+
+	shift
+	write_conf << END
+[app:web]
+command = badworker $(speaking "$n") $*
+workers = $n
+listen = 127.0.0.1:$PORT
+ready = channel
+${KEYS:-}
+END
+	start_master
+	retry_until 10 app_is .ready "$n"
 }
 
 # A worker that has just been started opens its end a moment after it is ready; one that is stopped

@@ -4,23 +4,6 @@
 load ../lib/common
 load ../lib/slots
 
-# web N [OPTION...]: a master with N workers that speak. KEYS: further lines of the app.
-web() {
-	local n=$1
-
-	shift
-	write_conf << END
-[app:web]
-command = badworker $(speaking "$n") $*
-workers = $n
-listen = 127.0.0.1:$PORT
-ready = channel
-${KEYS:-}
-END
-	start_master
-	retry_until 10 app_is .ready "$n"
-}
-
 # Lines that the worker of slot $1 got and that match.
 heard_count() {
 	grep -Ec -- "$2" "$T/heard.$1" || true
@@ -36,7 +19,7 @@ settle() {
 }
 
 @test "workers write to one, to all others, and to the leader" {
-	web 3
+	speakers 3
 	say 0 '{"brood":"send","to":"web.2","data":{"a":[1,"é"]}}'
 	say 0 '{"brood":"send","to":"web.*","data":"all"}'
 	say 0 '{"brood":"send","to":"web","data":"each"}'
@@ -112,7 +95,7 @@ one_leader() {
 }
 
 @test "there is one leader: at the start, when it dies, in a reload, in a scaling down" {
-	web 3 --messages "$T/told.%p"
+	speakers 3 --messages "$T/told.%p"
 	retry_until 5 one_leader
 	grep -q '^{"brood":"hello","version":1,"app":"web","slot":0,"generation":1,"leader":\(true\|false\)}$' "$T/told.$(worker 0)"
 
@@ -150,7 +133,7 @@ one_leader() {
 }
 
 @test "who leads no more and who leads now are both told" {
-	web 2
+	speakers 2
 	leader=$(app .leader) old=$(worker "$(app .leader)")
 	say "$leader" '{"brood":"stopping"}'
 	retry_until 5 heard "$leader" '"brood":"leader","value":false'
@@ -161,7 +144,7 @@ one_leader() {
 }
 
 @test "metrics are summed over workers, and counters outlive them" {
-	web 2
+	speakers 2
 	for i in 0 1; do
 		say $i '{"brood":"metric","name":"jobs_total","type":"counter","value":2,"labels":{"kind":"mail"}}
 {"brood":"metric","name":"jobs_total","type":"counter","value":0.5,"labels":{"kind":"mail"}}
@@ -194,7 +177,7 @@ one_leader() {
 }
 
 @test "beat and status text are shown by status; ages do not come from the wall clock" {
-	web 1
+	speakers 1
 	[ "$(slot 0 .worker.beat)" = null ]
 	say 0 '{"brood":"beat","lag_us":1200,"busy":0.31,"conns":17,"requests":9120}
 {"brood":"status","text":"warming up"}'
@@ -215,7 +198,7 @@ one_leader() {
 }
 
 @test "a worker that asks to be replaced serves until its replacement does" {
-	web 2
+	speakers 2
 	old=$(worker 0)
 	say 0 '{"brood":"replace","reason":"memory"}'
 	retry_until 5 serves_anew 0 "$old"
@@ -231,7 +214,7 @@ one_leader() {
 }
 
 @test "a worker that drains on its own is replaced at once" {
-	web 2
+	speakers 2
 	old=$(worker 0)
 	say 0 '{"brood":"stopping"}'
 	retry_until 5 slot_is 0 '|(.state == "serving" and .worker.pid != '"$old"' and .leaving[0].pid == '"$old"')' true
@@ -245,7 +228,7 @@ one_leader() {
 
 @test "drain: who agrees gets its time and no signal" {
 	KEYS="stop_timeout = 20s"
-	web 1 --slow-drain 1500 --dump-at-stop "$T/at-stop.%p"
+	speakers 1 --slow-drain 1500 --dump-at-stop "$T/at-stop.%p"
 	old=$(worker 0)
 	ctl reload
 	# 1.5 s: longer than who does not answer would get before the stop signal.
@@ -257,7 +240,7 @@ one_leader() {
 }
 
 @test "drain: who does not answer gets the stop signal after a second" {
-	web 1 --ignore-drain
+	speakers 1 --ignore-drain
 	old=$(worker 0)
 	began=$(uptime_cs)
 	ctl reload
@@ -272,7 +255,7 @@ one_leader() {
 @test "drain: who agrees and does not end is stopped when its time is up" {
 	KEYS="stop_timeout = 1s
 abort_timeout = 300ms"
-	web 1 --slow-drain 60000 --ignore TERM
+	speakers 1 --slow-drain 60000 --ignore TERM
 	old=$(worker 0)
 	began=$(uptime_cs)
 	ctl reload

@@ -4,22 +4,6 @@
 load ../lib/common
 load ../lib/slots
 
-# web N [OPTION...]: a master with N workers that speak
-web() {
-	local n=$1
-
-	shift
-	write_conf << END
-[app:web]
-command = badworker $(speaking "$n") $*
-workers = $n
-listen = 127.0.0.1:$PORT
-ready = channel
-END
-	start_master
-	retry_until 10 app_is .ready "$n"
-}
-
 rss_kb() {
 	awk '/^VmRSS/ { print $2 }' "/proc/$MASTER/status"
 }
@@ -43,7 +27,7 @@ no_controls() {
 
 @test "W1 frames split and joined at any byte mean the same" {
 	need python3
-	web 2
+	speakers 2
 	python3 - "$T/say.0" << 'END'
 import os, sys, time
 fd = os.open(sys.argv[1], os.O_WRONLY)
@@ -82,7 +66,7 @@ fault() {
 }
 
 @test "W2 what is no control message closes the channel, and the worker is replaced" {
-	web 2
+	speakers 2
 	fault 'JSON' '{"brood":"status","text":'
 	fault 'text is missing' '{"brood":"status"}'
 	fault 'text is not a string' '{"brood":"status","text":[]}'
@@ -98,7 +82,7 @@ fault() {
 }
 
 @test "W2 a control message without end is a fault, an application message is skipped" {
-	web 2
+	speakers 2
 	printf -v long '%070000d' 0
 	say 1 "\"$long\""
 	retry_until 5 slot_is 1 .worker.messages_skipped 1
@@ -126,7 +110,7 @@ END
 
 @test "W3 a message with thousands of keys costs little" {
 	need python3
-	web 2
+	speakers 2
 	before=$(rss_kb)
 	python3 -c 'print("{\"brood\":\"beat\"," + ",".join("\"k%d\":[{}]" % i for i in range(5000)) + "}")' > "$T/many"
 	for i in {1..20}; do
@@ -139,7 +123,7 @@ END
 }
 
 @test "W4 a flood from one worker is throttled; the others and brood do not notice" {
-	web 3 --only-slot 0 --flood-channel
+	speakers 3 --only-slot 0 --flood-channel
 	say 2 '{"brood":"beat","lag_us":1,"conns":7}'
 	before=$(cpu_ticks) began=$(uptime_cs)
 	for i in {1..10}; do
@@ -163,7 +147,7 @@ END
 
 @test "W4 a flood of application messages and of long ones" {
 	printf -v long '%030000d' 0
-	web 2 --only-slot 0 --flood-channel --send "$long"
+	speakers 2 --only-slot 0 --flood-channel --send "$long"
 	for i in {1..5}; do
 		say 1 "{\"brood\":\"status\",\"text\":\"n$i\"}"
 		retry_until 1 slot_is 1 .worker.status "n$i"
@@ -174,7 +158,7 @@ END
 }
 
 @test "W5 a worker that does not read: oldest messages are dropped and counted" {
-	web 2
+	speakers 2
 	before=$(rss_kb) deaf=$(worker 1)
 	kill -STOP "$deaf"
 	printf -v long '%040000d' 0
@@ -199,7 +183,7 @@ END
 }
 
 @test "W5 the control messages of a worker that never reads are not lost, and it is stopped" {
-	web 2 --only-slot 1 --deaf
+	speakers 2 --only-slot 1 --deaf
 	printf -v long '%040000d' 0
 	for i in {1..40}; do
 		ctl send web.1 "\"$long\"" > /dev/null
@@ -213,7 +197,7 @@ END
 }
 
 @test "W6 who a worker is, is known by its descriptor; numbers are clamped" {
-	web 2
+	speakers 2
 	pid=$(worker 0)
 	say 0 '{"brood":"beat","pid":1,"slot":1,"app":"other","generation":99,"lag_us":-5,"busy":1e308,"conns":-1,"requests":1e308}'
 	retry_until 5 slot_is 0 .worker.beat.busy 1
@@ -242,7 +226,7 @@ END
 }
 
 @test "W7 ready twice, while stopping, and after a stop changes nothing" {
-	web 2 --ready-twice --ready-while-stopping
+	speakers 2 --ready-twice --ready-while-stopping
 	[ "$(event_count worker_ready)" = 2 ]
 	say 0 '{"brood":"ready"}'
 	say 0 '"ready"'
@@ -258,7 +242,7 @@ END
 }
 
 @test "W7 a worker that says stopping twice, or stopping before ready" {
-	web 2
+	speakers 2
 	old=$(worker 0)
 	say 0 '{"brood":"stopping"}
 {"brood":"stopping"}
@@ -312,7 +296,7 @@ END
 }
 
 @test "W8 a long text is cut, also between the bytes of a character" {
-	web 2
+	speakers 2
 	say 0 "{\"brood\":\"status\",\"text\":\"$(printf 'é%.0s' {1..20000})\"}"
 	retry_until 5 slot_is 0 '.worker.status|startswith("éé")' true
 	[ "$(slot 0 '.worker.status|utf8bytelength <= 255')" = true ]
