@@ -110,6 +110,7 @@ END
 	need python3
 	web_conf
 	start_master
+	retry_until 20 all_ready
 	before=$(fd_count "$MASTER")
 	cat > "$T/idle.py" << 'END'
 import socket, sys, time
@@ -128,7 +129,7 @@ END
 	ctl ping
 	[ $(($(fd_count "$MASTER") - before)) -le 64 ]
 	kill "$idle"
-	retry_until 5 test "$(fd_count "$MASTER")" -ge "$before"
+	retry_until 5 fds_at_most "$MASTER" "$before"
 	stop_master
 }
 

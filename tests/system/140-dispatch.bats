@@ -443,7 +443,7 @@ END
 	[ "$(jq -r .app <<< "$output")" = web ]
 	curl -sS --max-time 60 "http://127.0.0.1:$PORT/cpu?ms=3000" > "$T/cpu" 2>> "$LOG" 3>&- &
 	PIDS+=("$!")
-	retry_until 20 test "$(queued)" = 0
+	retry_until 20 queued_is 0
 	for _ in {1..30}; do
 		run -0 curl -sSf --max-time 60 "http://127.0.0.1:$PORT/"
 		jq -r .slot <<< "$output" >> "$T/slots"
