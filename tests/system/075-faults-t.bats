@@ -139,6 +139,7 @@ END
 	start_master
 	retry_until 10 all_ready
 	kill -TERM "$MASTER"
+	retry_until 5 log_has 'web\.0 pid [0-9]+: stopping'
 	retry_until 5 log_has 'web\.1 pid [0-9]+: stopping'
 	pause 170 "$MASTER"
 	wait_master
