@@ -28,7 +28,10 @@
 #	ctl VERB...			brood -i $NAME VERB...
 #	get PATH [PORT]			body of http://127.0.0.1:PORT/PATH
 #	answers [PORT]			something answers HTTP there
-#	log_has REGEX			a line of $LOG matches
+#	log_has REGEX			a line of $LOG matches, or soon does: what is true of the master may not
+#					be written yet
+#	logged REGEX			a line of $LOG matches now
+#	log_count_is REGEX N		N lines of $LOG match now
 #	log_is_calm [REGEX]		no line of $LOG matches (default: warnings and errors), but of
 #					workers that waited for the CPU and so looked stalled
 #	expect_in_log REGEX		such lines are wanted here: teardown does not fail for them
@@ -225,8 +228,16 @@ answers() {
 	curl -s -o /dev/null --max-time 2 "http://127.0.0.1:${1:-$PORT}/"
 }
 
-log_has() {
+logged() {
 	grep -Eq -- "$1" "$LOG"
+}
+
+log_has() {
+	retry_until 5 logged "$1"
+}
+
+log_count_is() {
+	[ "$(grep -Ec -- "$1" "$LOG")" = "$2" ]
 }
 
 log_is_calm() {

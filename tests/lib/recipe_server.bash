@@ -66,7 +66,7 @@ server_reloads() {
 	}
 	server_was_answered
 	[ "$(ctl events --json -n 1000 | jq -r 'select(.event == "worker_died").text')" = "" ]
-	run ! log_has 'aborting it'
+	run ! logged 'aborting it'
 }
 
 # The master sends what comes from 127.98.0.1 to slot 1.
@@ -85,5 +85,5 @@ server_survives_a_kill() {
 server_stops() {
 	stop_master 60
 	[ "$MASTER_EXIT" = 0 ]
-	run ! log_has 'aborting it'
+	run ! logged 'aborting it'
 }

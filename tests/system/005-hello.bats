@@ -162,8 +162,7 @@ expect_statuses() {
 
 @test "it finds its own port by PORT" {
 	spawn env PORT="$PORT" brood-hello
-	retry_until 10 answers
-	grep -q "serves http://127.0.0.1:$PORT/" "$LOG"
+	log_has "serves http://127.0.0.1:$PORT/"
 }
 
 @test "bad options and a port in use are told and end it" {
@@ -275,7 +274,7 @@ hold() {
 	retry_until 5 ended "$SPAWNED"
 	wait "$SPAWNED"
 	wait
-	grep -q 'drain deadline passed, closing 1 connection' "$LOG"
+	log_has 'drain deadline passed, closing 1 connection'
 }
 
 @test "what is computed off the loop holds nobody up" {

@@ -44,7 +44,7 @@ END
 	web_conf --dump "$T/dump.%s" --ready-delay 700 --only-slot 1
 	start_manager
 	start_master
-	retry_until 5 log_has 'web\.0 pid [0-9]+: ready'
+	retry_until 5 logged 'web\.0 pid [0-9]+: ready'
 	run ! heard READY=1
 	retry_until 10 heard '^[0-9]+ READY=1\|STATUS=.*2/2 ready'
 	log_has 'web\.1 pid [0-9]+: ready'

@@ -502,8 +502,8 @@ END
 	spawn brood run -n 2 -l "127.0.0.1:$PORT" -a site --set stop_timeout=5s -- badworker --say "two  words" --dump "$T/dump.%s"
 	MASTER=$SPAWNED
 	retry_until 10 answers
-	retry_until 5 log_has '^site\.0 \| two  words$'
-	retry_until 5 log_has '^site\.1 \| two  words$'
+	retry_until 5 logged '^site\.0 \| two  words$'
+	retry_until 5 logged '^site\.1 \| two  words$'
 	[ "$(brood status --json | jq -r '[.name, .adhoc, .apps[0].name, .apps[0].workers]|map(tostring)|join(" ")')" = "site true site 2" ]
 	[ "$(brood env site.0 --json | pick .environment.MARK)" = from-here ]
 	[ "$(brood status --json | pick .pid)" = "$MASTER" ]

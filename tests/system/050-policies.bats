@@ -323,7 +323,7 @@ ends_by() {
 	retry_until 5 answers
 	began=$(uptime_cs)
 	kill -TERM "$MASTER"
-	retry_until 5 log_has 'draining: the master is stopping'
+	retry_until 5 logged 'draining: the master is stopping'
 	answers
 	wait_master
 	took=$(($(uptime_cs) - began))
@@ -367,7 +367,7 @@ stop_timeout = 30s"
 	retry_until 5 app_is .ready 1
 	began=$(uptime_cs)
 	kill -INT "$MASTER"
-	retry_until 5 log_has 'stopping: quick'
+	retry_until 5 logged 'stopping: quick'
 	# Within 50 ms it would be taken for an echo of the first.
 	retry_until 4 ends_by INT
 	wait_master

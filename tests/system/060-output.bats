@@ -48,8 +48,8 @@ command = badworker --no-listen --say hello --say-err trouble
 workers = 2
 END
 	start_master
-	retry_until 5 log_has '^web\.0 \| hello$'
-	retry_until 5 log_has '^web\.1 \| trouble$'
+	retry_until 5 logged '^web\.0 \| hello$'
+	retry_until 5 logged '^web\.1 \| trouble$'
 	stop_master
 }
 
@@ -107,9 +107,9 @@ log_line_max = 8K
 END
 	start_master
 	retry_until 20 ready
-	retry_until 10 log_has '^web\.0 [|] web\.7 [|] forged$'
-	retry_until 10 log_has '^web\.0 [+] '
-	run ! log_has '^web\.7'
+	retry_until 10 logged '^web\.0 [|] web\.7 [|] forged$'
+	retry_until 10 logged '^web\.0 [+] '
+	run ! logged '^web\.7'
 	run ! grep -q $'[\001-\010\013-\037\177]' "$LOG"
 	iconv -f UTF-8 -t UTF-8 "$LOG" > /dev/null
 	ctl logs --json web.0 > /dev/null
@@ -195,7 +195,7 @@ END
 	for pid in $(cat "/proc/$MASTER/task/$MASTER/children"); do
 		tr '\0' ' ' < "/proc/$pid/cmdline" | grep -q -- "--log-writer $T/web.log" && kill -KILL "$pid"
 	done
-	retry_until 5 log_has 'writer of .*web\.log ended'
+	retry_until 5 logged 'writer of .*web\.log ended'
 	retry_until 10 file_has "$T/web.log" 'web\.0 lost [0-9]* line'
 	stop_master
 }

@@ -79,7 +79,7 @@ s.settimeout(5)
 print(s.recv(4096).decode())
 END
 	$as_nobody /usr/bin/python3 "$T/connect.py" "$RUN_DIR/$NAME.sock" | grep -q -e -32077
-	retry_until 5 log_has 'uid 65534.*not allowed'
+	retry_until 5 logged 'uid 65534.*not allowed'
 	stop_master
 }
 
@@ -207,7 +207,7 @@ END
 	rm "$T/gate"
 	brood -i "$NAME" reload > /dev/null 2>&1 3>&- &
 	client=$!
-	retry_until 5 log_has 'generation 1 -> 2'
+	retry_until 5 logged 'generation 1 -> 2'
 	# The rollout can't end before the client does.
 	kill -KILL "$client"
 	: > "$T/gate"

@@ -63,7 +63,7 @@ END
 	[ "$(worker 0)" = "$left" ] && [ "$(worker 2)" = "$right" ]
 	[ "$(of_slot 1 .restarts)" = 1 ]
 	log_has "warn web\.1 pid $old: killed by SIGABRT \(after "
-	run ! log_has 'next start in'
+	run ! logged 'next start in'
 	[ "$(of_death 1 '|[.cause, .signal, .core_dumped, .was_ready, .expected]|map(tostring)|join(" ")')" = \
 		"signal ABRT false true false" ]
 	[[ $(of_death 1 .last_words) == *"the last thing I saw"* ]]
@@ -102,10 +102,10 @@ crash_refill = 60s
 restart_delay = 100ms
 END
 	start_master
-	retry_until 10 log_has 'web\.0: next start in (400|800)ms'
+	retry_until 10 logged 'web\.0: next start in (400|800)ms'
 	log_has 'web\.0: next start in 100ms'
 	[ "$(grep -c 'web.0 pid .*started' "$LOG")" -le 9 ]
-	run ! log_has 'gave up'
+	run ! logged 'gave up'
 	stop_master
 }
 
@@ -121,7 +121,7 @@ END
 	[[ $output == *"no database"* ]]
 	[[ $output == *"exit 3"* ]]
 	start_master || true
-	retry_until 10 log_has 'web\.0: gave up: .*deaths before ready.*exit 3'
+	retry_until 10 logged 'web\.0: gave up: .*deaths before ready.*exit 3'
 	log_has 'web\.[01]: next start in (4[0-9]|50)ms'
 	[ "$(grep -c 'starting: started' "$LOG")" -le 12 ]
 	[ -n "$MASTER_EXIT" ] || wait_master
@@ -178,7 +178,7 @@ END
 	app_is ready
 	# by signal it is no different
 	kill -HUP "$MASTER"
-	retry_until 5 log_has 'error: .*exit 1'
+	retry_until 5 logged 'error: .*exit 1'
 	retry_until 5 app_is ready
 	[ "$(pids)" = "$before" ]
 	rm "$T/broken"
@@ -247,9 +247,9 @@ crash_burst = 0
 restart_delay = 1s
 END
 	start_master
-	retry_until 5 log_has 'web\.1: gave up: exit 125'
-	retry_until 5 log_has 'other\.0: gave up: exit 42'
-	retry_until 5 log_has 'third\.0: next start in 1(\.0)?s: exit 43'
+	retry_until 5 logged 'web\.1: gave up: exit 125'
+	retry_until 5 logged 'other\.0: gave up: exit 42'
+	retry_until 5 logged 'third\.0: next start in 1(\.0)?s: exit 43'
 	[ "$(ctl status --json | jq -c '[.apps[].slots[].state]')" = \
 		'["serving","failed","failed","serving","backoff","serving"]' ]
 	stop_master
@@ -285,7 +285,7 @@ END
 			return 1
 		}
 		[ "$(grep -c 'starting: started' "$LOG")" -le 4 ]
-		run ! log_has 'next start in'
+		run ! logged 'next start in'
 	done << END
 absent,78,not found
 plain,78,Permission denied
@@ -386,7 +386,7 @@ END
 	start_master
 	measure_stop
 	in_ms 400 3000
-	[ "$(grep -c 'killed by SIGKILL' "$LOG")" = 2 ]
+	retry_until 5 log_count_is 'killed by SIGKILL' 2
 }
 
 @test "P9 four that ignore TERM take as long as one" {
@@ -401,7 +401,7 @@ END
 	measure_stop
 	in_ms 750 2000
 	[ "$MASTER_EXIT" = 0 ]
-	[ "$(grep -c 'still there: KILL' "$LOG")" = 4 ]
+	retry_until 5 log_count_is 'still there: KILL' 4
 }
 
 @test "P9 the abort signal gives time for a core, and no KILL follows when it works" {
@@ -417,7 +417,7 @@ END
 	measure_stop
 	in_ms 250 3000
 	log_has 'web\.0 .*killed by SIGABRT'
-	run ! log_has 'KILL'
+	run ! logged 'KILL'
 }
 
 @test "P10 who survives KILL is named once and not waited for" {
@@ -440,7 +440,7 @@ END
 	kill -TERM "$MASTER"
 	wait_master 12
 	[ "$MASTER_EXIT" != 0 ]
-	[ "$(grep -c 'survives KILL' "$LOG")" = 1 ]
+	retry_until 5 log_count_is 'survives KILL' 1
 	log_has "web\.0 pid $held: survives KILL"
 	run ! ended "$held"
 	kill -TERM "$undead"
@@ -460,7 +460,7 @@ END
 	[ "$MASTER_EXIT" = 1 ]
 	log_has 'put itself into the background; make it run in the foreground'
 	log_has 'left behind by pid [0-9]+: killed'
-	[ "$(grep -c 'starting: started' "$LOG")" = 1 ]
+	retry_until 5 log_count_is 'starting: started' 1
 	nothing_left
 }
 
@@ -478,11 +478,11 @@ workers = 1
 ready = notify
 END
 	launch_master
-	retry_until 10 log_has 'web\.0 .*ready after'
+	retry_until 10 logged 'web\.0 .*ready after'
 	: > "$T/go"
 	retry_until 5 slot_is 0 failed
 	log_has 'gave up: .*put itself into the background; make it run in the foreground'
-	[ "$(grep -c 'starting: started' "$LOG")" = 1 ]
+	retry_until 5 log_count_is 'starting: started' 1
 	stop_master
 }
 
@@ -549,7 +549,7 @@ END
 	retry_until 2 serves_anew 0 "$old"
 	[[ $(of_death 0 .last_words) == *"to the end"* ]]
 	echo "from beyond" >&"$out"
-	retry_until 2 log_has 'web\.0 \| from beyond'
+	retry_until 2 logged 'web\.0 \| from beyond'
 	# after 5 s nobody listens any more
 	retry_until 10 fds_at_most "$MASTER" "$fds"
 	exec {out}>&- {err}>&- {out}> "/proc/$(worker 1)/fd/1"
@@ -582,8 +582,8 @@ END
 	[ -z "$MASTER_EXIT" ]
 	before=$(pids)
 	: > "$T/go"
-	retry_until 5 log_has "pid $(cat "$T/first"): .*left to us ended"
-	retry_until 5 log_has "pid $(cat "$T/second"): .*left to us ended"
+	retry_until 5 logged "pid $(cat "$T/first"): .*left to us ended"
+	retry_until 5 logged "pid $(cat "$T/second"): .*left to us ended"
 	[ ! -e "/proc/$(cat "$T/first")" ]
 	[ "$(pids)" = "$before" ]
 	app_is ready
@@ -612,7 +612,7 @@ END
 	# killed from outside in the middle of its stop
 	stop_master
 	[ "$MASTER_EXIT" = 0 ]
-	run ! log_has 'gave up|next start'
+	run ! logged 'gave up|next start'
 }
 
 @test "P15 a worker killed by somebody while it drains is not replaced" {
@@ -647,7 +647,7 @@ END
 	silent=$(ctl status --json | pick '.apps[1].slots[0].worker.pid')
 	answers
 	retry_until 9 serves_anew 0 "$old"
-	[ "$(of_death 0 .cause)" = channel ] || retry_until 5 log_has "pid $old: exit 0 .*channel"
+	[ "$(of_death 0 .cause)" = channel ] || retry_until 5 logged "pid $old: exit 0 .*channel"
 	# who never spoke on it may do with it what it likes
 	[ "$(ctl status --json | pick '.apps[1].slots[0].worker.pid')" = "$silent" ]
 	log_has 'closed its channel and lives on'

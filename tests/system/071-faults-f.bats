@@ -86,7 +86,7 @@ END
 	old=$(pids)
 	as_own prlimit --nproc=1: --pid "$MASTER"
 	kill -KILL "${old%% *}"
-	retry_until 5 log_has 'web\.0.*could not be started: fork: Resource temporarily unavailable'
+	retry_until 5 logged 'web\.0.*could not be started: fork: Resource temporarily unavailable'
 	retry_until 8 failed_starts_are 3
 	[ "$(of_slot 0 .state)" = starting ]
 	[ "$(of_slot 1 .state) $(of_slot 2 .state)" = "serving serving" ]
@@ -95,7 +95,7 @@ END
 	# more often than restart_limit allows deaths; a reload cannot go on either, and hurts nobody
 	before=$(pids)
 	ctl reload --no-wait
-	retry_until 5 log_has 'web\.1.*could not be started|web.*generation 1 -> 2'
+	retry_until 5 logged 'web\.1.*could not be started|web.*generation 1 -> 2'
 	answers
 	as_own prlimit --nproc=1000: --pid "$MASTER"
 	retry_until 5 all_serve_anew "$before"
@@ -129,11 +129,11 @@ END
 	old=$(pids)
 	prlimit --nofile=8: --pid "$MASTER"
 	kill -KILL "${old%% *}"
-	retry_until 5 log_has 'web\.0.*could not be started: .*Too many open files'
+	retry_until 5 logged 'web\.0.*could not be started: .*Too many open files'
 	leave_descriptors 2
 	retry_until 8 failed_starts_are 3
 	answers
-	run ! log_has 'gave up'
+	run ! logged 'gave up'
 	# it does not spin meanwhile
 	[ "$(failed_starts)" -le 5 ]
 	prlimit --nofile=1024: --pid "$MASTER"
@@ -153,11 +153,11 @@ END
 	prlimit --nofile=60:60 broodd -c "$CONF" >> "$LOG" 2>&1 < /dev/null 3>&- &
 	MASTER=$!
 	PIDS+=("$MASTER")
-	retry_until 5 log_has 'warn: about [0-9]+ descriptors are needed, the hard limit is 60'
-	retry_until 5 log_has 'could not be started: .*Too many open files'
-	some_serve() { log_has 'web\.3 pid [0-9]+: ready'; }
+	retry_until 5 logged 'warn: about [0-9]+ descriptors are needed, the hard limit is 60'
+	retry_until 5 logged 'could not be started: .*Too many open files'
+	some_serve() { logged 'web\.3 pid [0-9]+: ready'; }
 	retry_until 5 some_serve
-	run ! log_has 'gave up'
+	run ! logged 'gave up'
 	stop_master
 }
 
@@ -309,7 +309,7 @@ END
 			echo "allocation $n of $total: exit $MASTER_EXIT, $(tail -n 1 "$LOG")"
 			[ "$MASTER_EXIT" = 71 ] || [ "$MASTER_EXIT" = 73 ] || [ "$MASTER_EXIT" = 78 ] ||
 				[ "$MASTER_EXIT" = 1 ]
-			retry_until 2 log_has '[Mm]emory' # the log's writer may be slower
+			retry_until 2 logged '[Mm]emory' # the log's writer may be slower
 		fi
 	done
 }
@@ -482,7 +482,7 @@ END
 	MASTER=$SPAWNED MASTER_EXIT=
 	retry_until 20 master_answers_or_ended
 	[ -z "$MASTER_EXIT" ]
-	retry_until 10 log_has 'killed by the kernel: out of memory'
+	retry_until 10 logged 'killed by the kernel: out of memory'
 	retry_until 10 all_serve
 	[ "$(ctl why --json web.0 | pick '.slots[0].obituaries[0].cause')" = oom ]
 	# a KILL from elsewhere is not taken for one

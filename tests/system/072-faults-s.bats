@@ -33,10 +33,6 @@ replaced() {
 	[ "$(app "slots[$1].state")" = serving ] && [ "$(worker_pid "$1")" != "$2" ]
 }
 
-log_count_is() {
-	[ "$(grep -Ec -- "$1" "$LOG")" = "$2" ]
-}
-
 # Whole milliseconds of the clock that never jumps.
 now_ms() {
 	echo "$(uptime_cs)0"
@@ -97,7 +93,7 @@ END
 	PIDS+=("$MASTER")
 	wait_master
 	[ "$MASTER_EXIT" = 0 ]
-	log_count_is 'jobs\.[0-3] pid [0-9]+: exit 0 ' 4
+	retry_until 5 log_count_is 'jobs\.[0-3] pid [0-9]+: exit 0 ' 4
 }
 
 @test "S3 a hundred workers killed at once are all seen and replaced" {
@@ -112,7 +108,7 @@ END
 	retry_until 20 app_is ready 100
 	mapfile -t pids < <(ctl status --json | pick '.apps[0].slots[].worker.pid' | sort -u)
 	[ "${#pids[@]}" = 100 ]
-	log_count_is 'killed by SIGKILL' 100
+	retry_until 5 log_count_is 'killed by SIGKILL' 100
 	retry_until 5 fds_at_most "$MASTER" "$before"
 	stop_master
 	[ "$MASTER_EXIT" = 0 ]
@@ -155,11 +151,11 @@ for _ in range(1000):
 	start_master
 	retry_until 10 app_is ready 1
 	kill -TERM "$MASTER"
-	retry_until 5 log_has 'shutdown|stopping'
+	retry_until 5 logged 'shutdown|stopping'
 	kill -HUP "$MASTER"
 	wait_master
 	[ "$MASTER_EXIT" = 0 ]
-	run ! log_has 'generation 2'
+	run ! logged 'generation 2'
 }
 
 @test "S5 TERM during a reload stops both generations" {
@@ -243,7 +239,7 @@ file_is_larger() {
 	retry_until 5 test -s "$T/logs/web.log"
 	mv "$T/logs" "$T/moved"
 	kill -USR1 "$MASTER"
-	retry_until 5 log_has '/logs: No such file or directory'
+	retry_until 5 logged '/logs: No such file or directory'
 	file_grows "$T/moved/web.log"
 	mkdir "$T/logs"
 	reopened() {
@@ -284,9 +280,9 @@ all_signals_work() {
 	retry_until 5 app_is workers 1
 	retry_until 5 app_is leaving 0
 	kill -USR1 "$MASTER"
-	retry_until 5 log_has 'log files are opened again'
+	retry_until 5 logged 'log files are opened again'
 	kill -USR2 "$MASTER"
-	retry_until 5 log_has 'SIGUSR2 is not supported'
+	retry_until 5 logged 'SIGUSR2 is not supported'
 	pid=$(worker_pid 0)
 	deaths=$(app deaths)
 	kill -KILL "$pid"
@@ -306,7 +302,7 @@ generation_is_above() {
 	cp "$CONF" "$T/good"
 	echo 'nonsense = 1' >> "$CONF"
 	kill -HUP "$MASTER"
-	retry_until 5 log_has "$CONF:[0-9]+.*nonsense"
+	retry_until 5 logged "$CONF:[0-9]+.*nonsense"
 	app_is generation 1
 	cp "$T/good" "$CONF"
 	all_signals_work
@@ -317,7 +313,7 @@ generation_is_above() {
 	web_conf --exit-before-ready 3 --from-generation 2 --if-file "$T/bad"
 	start_master
 	kill -HUP "$MASTER"
-	retry_until 10 log_has 'generation before goes on in all slots'
+	retry_until 10 logged 'generation before goes on in all slots'
 	retry_until 10 app_is rollout none
 	app_is ready 1
 	rm "$T/bad"

@@ -162,7 +162,7 @@ END
 	start_master
 	retry_until 10 all_ready
 	kill -TERM "$MASTER"
-	retry_until 5 log_has 'web\.0 pid [0-9]+: stopping'
+	retry_until 5 logged 'web\.0 pid [0-9]+: stopping'
 	pause 300 "$MASTER"
 	wait_master
 	[ "$MASTER_EXIT" = 0 ]

@@ -500,7 +500,7 @@ END
 	PIDS+=("$MASTER")
 	wait_master
 	[ "$MASTER_EXIT" = 73 ]
-	[ "$(grep -c 'web.log: Read-only file system' "$LOG")" = 1 ]
+	retry_until 5 log_count_is 'web.log: Read-only file system' 1
 }
 
 @test "X7 no /proc, no control groups: what needs them degrades" {
@@ -528,9 +528,9 @@ END
 	ctl reload
 	ctl status --json > /dev/null
 	# One warning for each thing that is missing, and the death.
-	[ "$(grep -c ' warn: /proc: ' "$LOG")" = 1 ]
-	[ "$(grep -c ' warn: the kernel shows neither ' "$LOG")" = 1 ]
-	[ "$(grep -Ec ' (warn|error)' "$LOG")" = 3 ]
+	retry_until 5 log_count_is ' warn: /proc: ' 1
+	retry_until 5 log_count_is ' warn: the kernel shows neither ' 1
+	retry_until 5 log_count_is ' (warn|error)' 3
 	stop_master
 	[ "$MASTER_EXIT" = 0 ]
 }

@@ -63,7 +63,7 @@ END
 	log_has '^2038-01-19T'
 	rm "$T/bad"
 	retry_until 5 app_is ready 1
-	log_has '^2038-01-19T.*master stood still' && return 1
+	logged '^2038-01-19T.*master stood still' && return 1
 	echo -400d > "$T/clock"
 	ctl reload
 	app_is generation 2
@@ -83,9 +83,10 @@ listen = 127.0.0.1:$PORT
 END
 	# 14 hours before Greenwich, and daylight saving all year.
 	TZ='XXX-14YYY,0/0,365/25' start_master
-	logged=$(grep -o '"ts":"[^"]*"' "$LOG" | head -n 1 | cut -d '"' -f 4)
-	[[ $logged == *Z ]]
-	seconds=$(date -u -d "$logged" +%s)
+	log_has '"ts":.*}$'
+	stamp=$(grep -o '"ts":"[^"]*"' "$LOG" | head -n 1 | cut -d '"' -f 4)
+	[[ $stamp == *Z ]]
+	seconds=$(date -u -d "$stamp" +%s)
 	now=$(date +%s)
 	[ $((now - seconds)) -lt 60 ] && [ $((now - seconds)) -ge 0 ]
 	stop_master
@@ -139,8 +140,8 @@ END
 	start_master
 	retry_until 10 all_ready
 	kill -TERM "$MASTER"
-	retry_until 5 log_has 'web\.0 pid [0-9]+: stopping'
-	retry_until 5 log_has 'web\.1 pid [0-9]+: stopping'
+	retry_until 5 logged 'web\.0 pid [0-9]+: stopping'
+	retry_until 5 logged 'web\.1 pid [0-9]+: stopping'
 	pause 170 "$MASTER"
 	wait_master
 	[ "$MASTER_EXIT" = 0 ]

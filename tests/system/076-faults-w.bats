@@ -76,7 +76,7 @@ fault() {
 	fault 'JSON' "$(printf '{"brood":"status","text":"\xff\xfe"}')"
 	[ "$(app .ready)" = 2 ]
 	[ "$(ctl describe web --json | jq '.config.crash_burst')" = '"5"' ]
-	run ! log_has 'gave up|next start in'
+	run ! logged 'gave up|next start in'
 	stop_master
 	[ "$MASTER_EXIT" = 0 ]
 }
@@ -87,7 +87,7 @@ fault() {
 	say 1 "\"$long\""
 	retry_until 5 slot_is 1 .worker.messages_skipped 1
 	fault 'longer than message_max' "{\"brood\":\"status\",\"text\":\"$long\"}"
-	run ! log_has 00000000
+	run ! logged 00000000
 	stop_master
 }
 
@@ -291,7 +291,7 @@ END
 	[[ $(ctl why web.1) == *'words \x1B[2Jof\x07 it'* ]]
 	no_controls "$(cat "$LOG")"
 	no_controls "$(cat "$T/out.log")"
-	run ! log_has '^web\.0: forged|^[^2]'
+	run ! logged '^web\.0: forged|^[^2]'
 	stop_master
 }
 

@@ -135,7 +135,7 @@ END
 	CONF=$T/dos.conf
 	checks_say 0 'ok, 1 app'
 	start_master
-	ready_is 2
+	retry_until 10 ready_is 2
 	answers
 	stop_master
 }
@@ -277,7 +277,7 @@ END
 @test "C7 workers 8, 1, 0, 3 by reloads" {
 	good_conf 'workers = 8'
 	start_master
-	ready_is 8
+	retry_until 10 ready_is 8
 	good_conf 'workers = 1'
 	ctl reload
 	ready_is 1
@@ -318,7 +318,7 @@ END
 	ctl reload
 	[ "$(apps)" = "web renamed" ]
 	[ "$(get /)" = renamed ]
-	run ! log_has 'Address already in use'
+	run ! logged 'Address already in use'
 	good_conf
 	ctl reload
 	[ "$(apps)" = web ]

@@ -314,7 +314,7 @@ END
 	ready_is 3
 	nothing_lost
 	retry_until 5 nobody_leaves
-	run ! log_has 'aborting it|KILL'
+	run ! logged 'aborting it|KILL'
 	stop_master
 }
 
@@ -357,7 +357,7 @@ END
 	old=$(slot_pid 0)
 	ctl reload
 	kill -TERM "$TALK"
-	retry_until 5 log_has "web\.0 pid $old: exit 0"
+	retry_until 5 logged "web\.0 pid $old: exit 0"
 	stop_master
 	[ "$MASTER_EXIT" = 0 ]
 }
@@ -380,7 +380,7 @@ END
 	grep -q '"generation":1' "$T/rest"
 	exec {idle}>&-
 	retry_until 5 nobody_leaves
-	run ! log_has 'aborting it'
+	run ! logged 'aborting it'
 	stop_master
 }
 

@@ -143,9 +143,9 @@ END
 	[ -z "$MASTER_EXIT" ]
 	before=$(pids)
 	said="log writer: $T/small/web.log: No space left on device: lines are lost.*Make room, or let log"
-	retry_until 10 log_has "warn: $said"
+	retry_until 10 logged "warn: $said"
 	ctl events --json | grep -q '"event": *"log_writer"'
-	[ "$(grep -c 'lines are lost' "$LOG")" = 1 ]
+	retry_until 5 log_count_is 'lines are lost' 1
 	unchanged "$before"
 	# the workers are not held up, and reloads work
 	lines=$(app | jq '[.slots[].worker.log_lines] | add')

@@ -60,14 +60,14 @@ lives_well() {
 	served_by "$word"
 	reloads_lose_nothing "$@"
 	retry_until 12 left_all
-	run ! log_has 'aborting it|killed by'
+	run ! logged 'aborting it|killed by'
 	killed=$(slot_pid 0)
 	kill -KILL "$killed"
 	retry_until 10 healed "$killed"
 	served_by "$word"
 	stop_master
 	[ "$MASTER_EXIT" = 0 ]
-	[ "$(grep -c 'killed by' "$LOG")" = 1 ]
+	retry_until 5 log_count_is 'killed by' 1
 }
 
 @test "brood-hello, on both balances" {
@@ -110,7 +110,7 @@ nonblocking = yes
 ready = delay:200ms
 listen = 127.0.0.1:$PORT"
 	lives_well python -r 50
-	run ! log_has 'taken for ready'
+	run ! logged 'taken for ready'
 }
 
 @test "gunicorn with one worker of its own, ready by sd_notify" {

@@ -261,7 +261,7 @@ DEFER = 1"
 	# in an order that is not theirs
 	for slot in 2 0 3; do
 		from "$slot" /shut
-		retry_until 10 log_has "web\.$slot.*shut it down; it listens again"
+		retry_until 10 logged "web\.$slot.*shut it down; it listens again"
 		every_slot_answers 4
 	done
 	[ "$(who_answers 60)" = "0 1 2 3 " ]
@@ -270,9 +270,9 @@ DEFER = 1"
 	ctl scale web $((SLOTS + 5))
 	retry_until 20 every_slot_answers $((SLOTS + 5))
 	from 1 /shut
-	retry_until 10 log_has "web\.1.*shut it down; it listens again"
+	retry_until 10 logged "web\.1.*shut it down; it listens again"
 	from $((SLOTS + 4)) /shut
-	retry_until 10 log_has "web\.$((SLOTS + 4)).*shut it down; it listens again"
+	retry_until 10 logged "web\.$((SLOTS + 4)).*shut it down; it listens again"
 	every_slot_answers $((SLOTS + 5))
 	stop_master
 	[ "$MASTER_EXIT" = 0 ]
@@ -305,7 +305,7 @@ DEFER = 1"
 		for i in 1 2 3; do
 			get /shut
 		done
-		retry_until 10 log_has "warn.* web.*tcp:127.0.0.1:$PORT: a worker shut it down; it listens"
+		retry_until 10 logged "warn.* web.*tcp:127.0.0.1:$PORT: a worker shut it down; it listens"
 		for i in {1..20}; do
 			get / > /dev/null
 		done
@@ -325,8 +325,8 @@ DEFER = 1"
 		from 1 / > /dev/null
 	done
 	every_slot_answers 2
-	retry_until 10 log_has 'web\.0 pid [0-9]+: tcp:.*shut it down; it listens again \([0-9]+ times'
-	run ! log_has 'web\.1 pid [0-9]+: tcp:.*shut it down'
+	retry_until 10 logged 'web\.0 pid [0-9]+: tcp:.*shut it down; it listens again \([0-9]+ times'
+	run ! logged 'web\.1 pid [0-9]+: tcp:.*shut it down'
 	stop_master
 }
 
@@ -479,7 +479,7 @@ ready_timeout = 20s"
 	retry_until 20 all_ready
 	[ "$(count_sockets)" = 1 ]
 	log_has 'warn: BROOD_STEER_SWAP=no says so: balance = even, sticky and cpu are one socket'
-	[ "$(grep -c 'are one socket' "$LOG")" = 1 ]
+	retry_until 5 log_count_is 'are one socket' 1
 	[ "$(app_field '.listeners[0].shape')" = shared ]
 	ctl reload
 	ctl scale web 5
@@ -531,7 +531,7 @@ END
 	log_is_calm
 	get / > /dev/null
 	get /shut
-	retry_until 10 log_has 'web: tcp:.* a worker shut it down; it listens again'
+	retry_until 10 logged 'web: tcp:.* a worker shut it down; it listens again'
 	get / > /dev/null
 	stop_master
 	[ "$MASTER_EXIT" = 0 ]

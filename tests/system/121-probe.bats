@@ -106,7 +106,7 @@ ready_timeout = 1s
 restart_limit = 2/60s"
 	: > "$T/be/unready"
 	start_master || true
-	retry_until 20 log_has 'not ready within 1s'
+	retry_until 20 logged 'not ready within 1s'
 	stop_master || true
 }
 
@@ -157,8 +157,8 @@ probe_failures = 1000"
 	retry_until 20 all_ready
 	: > "$T/be/mute.0"
 	: > "$T/be/rude.1"
-	retry_until 20 log_has 'web\.0 .*failed \([0-9]+ of 1000\): no answer within 200ms'
-	retry_until 20 log_has 'web\.1 .*failed \([0-9]+ of 1000\): it did not answer in HTTP'
+	retry_until 20 logged 'web\.0 .*failed \([0-9]+ of 1000\): no answer within 200ms'
+	retry_until 20 logged 'web\.1 .*failed \([0-9]+ of 1000\): it did not answer in HTTP'
 	rm "$T/be/mute.0" "$T/be/rude.1"
 	# One good answer and the count begins anew.
 	well() {
@@ -253,7 +253,7 @@ probe_interval = 100ms"
 	export BROOD_STEER_SWAP=no
 	start_master
 	retry_until 20 all_ready
-	retry_until 20 log_has 'not probed: cannot be addressed'
+	retry_until 20 logged 'not probed: cannot be addressed'
 	sleep 0.5
 	[ "$(event_count probe_failed)" -le 2 ]
 	[ "$(requests /healthz 0)" = 0 ]

@@ -418,7 +418,7 @@ END
 	for i in 1 2 3 4 5; do
 		client "late.$i"
 	done
-	retry_until 10 log_has 'not accepted for the moment: Too many open files'
+	retry_until 10 logged 'not accepted for the moment: Too many open files'
 	before=$(awk '/ctxt_switches/ {n += $2} END {print n}' "/proc/$MASTER/status")
 	sleep 1
 	[ $(($(awk '/ctxt_switches/ {n += $2} END {print n}' "/proc/$MASTER/status") - before)) -le 100 ]

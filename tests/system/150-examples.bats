@@ -48,13 +48,13 @@ reloaded() {
 # No obituary: whoever left did so with 0, and was not signalled.
 nobody_died() {
 	[ "$(ctl events --json -n 1000 | jq -r 'select(.event == "worker_died").text')" = "" ]
-	! log_has 'killed by|aborting it|exit code [1-9]'
+	! logged 'killed by|aborting it|exit code [1-9]'
 }
 
 drained() {
 	stop_master 60
 	[ "$MASTER_EXIT" = 0 ]
-	! log_has 'killed by|aborting it'
+	! logged 'killed by|aborting it'
 }
 
 # echoed TEXT: comes back on a connection of its own
@@ -209,25 +209,25 @@ speaks_sigterm() {
 @test "chat under a master: what one is told all hear" {
 	cluster chat
 	ctl send web.0 '{"say":"good morning"}'
-	retry_until 30 log_has 'web\.0 .*\{"say":"good morning"\}, says brood'
-	retry_until 30 log_has 'web\.1 .*\{"say":"good morning"\}, says web\.0'
+	retry_until 30 logged 'web\.0 .*\{"say":"good morning"\}, says brood'
+	retry_until 30 logged 'web\.1 .*\{"say":"good morning"\}, says web\.0'
 	retry_until 30 slot_is 1 .worker.status "heard 1"
 	reloaded
 	ctl send web.1 '"and again"'
-	retry_until 30 log_has 'web\.0 .*"and again", says web\.1'
+	retry_until 30 logged 'web\.0 .*"and again", says web\.1'
 	drained
 }
 
 @test "cron by hand runs its job" {
 	by_hand cron
-	retry_until 30 log_has '^job 2$'
+	retry_until 30 logged '^job 2$'
 	end_by_hand
 }
 
 @test "cron under a master: one leader, and another after it" {
 	cluster cron
 	retry_until 30 one_leads
-	retry_until 30 log_has 'web\.[01] .*job 1$'
+	retry_until 30 logged 'web\.[01] .*job 1$'
 	retry_until 30 counted 1
 	kill -KILL "$(worker "$(app .leader)")"
 	retry_until 60 all_ready
@@ -236,7 +236,7 @@ speaks_sigterm() {
 	reloaded_cron
 	stop_master 60
 	[ "$MASTER_EXIT" = 0 ]
-	[ "$(grep -Ec 'killed by|aborting it|exit code [1-9]' "$LOG")" = 1 ]
+	retry_until 5 log_count_is 'killed by|aborting it|exit code [1-9]' 1
 }
 
 one_leads() {

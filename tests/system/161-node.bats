@@ -8,6 +8,15 @@ said() {
 	[ "$(grep -cE -- "^web\.[0-9]+ \| $2" "$LOG")" = "$1" ]
 }
 
+# keys_are N: so many different keys of TLS tickets were told.
+keys_are() {
+	[ "$(grep -oE '[0-9a-f]{96}$' "$LOG" | sort -u | wc -l)" = "$1" ]
+}
+
+all_were_sent() {
+	[ "$(grep -cE 'got {"brood":"message","from":"web.[01]","data":"yours"} Socket' "$LOG")" -ge 6 ]
+}
+
 # ask TIMES: so many requests, each on its own connection, one after the other; the answers
 # ("SLOT ID PID" each) in $T/answers.
 ask() {
@@ -47,7 +56,7 @@ TLS_CERT = $T/cert.pem"
 
 @test "a configured address is what the program's own port becomes" {
 	KEYS="listen = 127.0.0.1:$PORT?as=3000" node_web 3 '[["http", 3000]]'
-	said 3 "0 .*\"port\":$PORT"
+	retry_until 10 said 3 "0 .*\"port\":$PORT"
 	retry_until 20 all_answer 3
 	# The worker's id is its own; the number of its instance is its slot.
 	[ "$(sort -u "$T/answers" | wc -l)" = 3 ]
@@ -69,14 +78,14 @@ TLS_CERT = $T/cert.pem"
 	expect_in_log 'listen: '
 	node_web 2 "[[\"http\",$a],[\"http\",$b,\"127.0.0.1\"],[\"http\",0],[\"http\",0],[\"http\",\"$socket\"],[\"udp4\",$c,\"127.0.0.1\"],[\"http\",{\"fd\":3}],[\"http\",$b,\"127.0.0.1\"],[\"http\",$a,\"192.0.2.1\"],[\"http2\",{\"port\":$c,\"host\":\"127.0.0.1\",\"backlog\":9}],[\"http\",\"\\u0000brood-$a\"]]"
 	retry_until 10 said 22 '[0-9]+ '
-	said 2 "0 .*:$a}"
-	said 2 "1 .*:$b}"
-	said 2 "4 \"$socket\""
-	said 2 "5 .*:$c}"
-	said 2 '6 EINVAL bind EINVAL'
-	said 2 "7 EADDRINUSE bind EADDRINUSE 127.0.0.1:$b"
-	said 2 "8 EADDRNOTAVAIL bind EADDRNOTAVAIL 192.0.2.1:$a"
-	said 2 "9 .*:$c}"
+	retry_until 10 said 2 "0 .*:$a}"
+	retry_until 10 said 2 "1 .*:$b}"
+	retry_until 10 said 2 "4 \"$socket\""
+	retry_until 10 said 2 "5 .*:$c}"
+	retry_until 10 said 2 '6 EINVAL bind EINVAL'
+	retry_until 10 said 2 "7 EADDRINUSE bind EADDRINUSE 127.0.0.1:$b"
+	retry_until 10 said 2 "8 EADDRNOTAVAIL bind EADDRNOTAVAIL 192.0.2.1:$a"
+	retry_until 10 said 2 "9 .*:$c}"
 	# Any port: one for each server, and the same for all workers.
 	[ "$(grep -oE ' \| [23] .*' "$LOG" | sort -u | wc -l)" = 2 ]
 	ss -Hltn "sport = :$c" | awk '$3 != 9 {exit 1}'
@@ -101,10 +110,10 @@ TLS_CERT = $T/cert.pem"
 @test "TLS tickets of one worker are good at all, also after a restart" {
 	certificate
 	node_web 2 "[[\"https\",$PORT]]"
-	[ "$(grep -oE '[0-9a-f]{96}$' "$LOG" | sort -u | wc -l)" = 1 ]
+	retry_until 10 keys_are 1
 	ctl restart web
-	said 4 '0 '
-	[ "$(grep -oE '[0-9a-f]{96}$' "$LOG" | sort -u | wc -l)" = 1 ]
+	retry_until 10 said 4 '0 '
+	retry_until 10 keys_are 1
 	curl -ksS --max-time 10 "https://127.0.0.1:$PORT/id"
 	stop_master
 }
@@ -155,7 +164,7 @@ watchdog = 3s" node_web 4 "[[\"http\",$PORT]]"
 	KEYS="listen = 127.0.0.1:$PORT?as=3000
 balance = dispatch" node_web 4 '[["http", 3000]]'
 	# Under round robin a program sees the port that it asked for.
-	said 4 '0 .*"port":3000'
+	retry_until 10 said 4 '0 .*"port":3000'
 	ask 40
 	[ "$(answered_by)" = 4 ]
 	block first
@@ -179,13 +188,13 @@ balance = dispatch" node_web 4 '[["http", 3000]]'
 	[ "$(wc -l < "$T/passed")" = 6 ]
 	[ "$(sort -u "$T/passed")" = "passed to 1" ]
 	# Or more: a worker that seems to be stalled gets a connection of the master's.
-	[ "$(grep -cE 'got {"brood":"message","from":"web.[01]","data":"yours"} Socket' "$LOG")" -ge 6 ]
+	retry_until 10 all_were_sent
 	# A handle that is for nobody is closed; its message is relayed.
 	timeout 10 bash -c "exec 3<>/dev/tcp/127.0.0.1/$lose; cat <&3"
 	retry_until 10 said 1 'got "nobody"$'
 	ctl send web.1 '{"say":{"x":[1,"\n"]}}'
 	retry_until 10 said 1 'got {"x":\[1,"\\n"\]}$'
-	[ "$(grep -c 'web.0 | got {"x"' "$LOG")" = 1 ]
+	retry_until 5 log_count_is 'web\.0 \| got \{"x"' 1
 	stop_master
 }
 
@@ -206,5 +215,5 @@ balance = dispatch" node_web 4 '[["http", 3000]]'
 @test "compat = pm2: the word shutdown goes before" {
 	KEYS="compat = pm2" node_web 1 "[[\"http\",$PORT]]"
 	stop_master
-	said 1 'got "shutdown"'
+	retry_until 10 said 1 'got "shutdown"'
 }

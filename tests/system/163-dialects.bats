@@ -123,7 +123,7 @@ workers = 1
 ready = fd:9
 END
 	launch_master
-	retry_until 10 log_has "web\.0 .*started"
+	retry_until 10 logged "web\.0 .*started"
 	ctl ping
 	[ "$(slot 0 .worker.state)" = starting ]
 	: > "$T/gate"

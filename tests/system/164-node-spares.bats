@@ -52,7 +52,7 @@ spare_died() {
 	done | cut -d' ' -f1 | sort -u > "$T/slots"
 	[ "$(xargs < "$T/slots")" = "0 2" ]
 	ctl status | grep -F '1 (as 2)'
-	grep -q '^web\.2 | 0 ' "$LOG"
+	log_has '^web\.2 \| 0 '
 	ctl logs web.2 | grep -q ' 0 '
 	ctl why web.1 | grep -F 'it knows itself as web.2'
 	# Another one follows.

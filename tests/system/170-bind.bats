@@ -105,7 +105,7 @@ listen = [::]:$PORT"
 	retry_until 20 left_all
 	kill -TERM "$LOAD"
 	nothing_lost
-	run ! log_has brood-bind
+	run ! logged brood-bind
 	# one listen for both of its sockets serves both, and says what is better
 	sed -i "s/^listen = 0.0.0.0:/listen = *:/; /^listen = \[/d" "$CONF"
 	stop_master
@@ -160,7 +160,7 @@ END
 	app_conf "python3 $BINDS late $T/gate 0.0.0.0 $PORT" "workers = 1"
 	sed -i '/workers = 2/d' "$CONF"
 	start_master
-	retry_until 20 log_has 'web.0.*started'
+	retry_until 20 logged 'web.0.*started'
 	curl -sS --max-time 30 "http://127.0.0.1:$PORT/" > "$T/answer" 3>&- &
 	PIDS+=("$!")
 	[ "$(app_field '.slots[0].state')" = starting ]
@@ -193,14 +193,14 @@ LD_PRELOAD = $MODULE"
 	free_port
 	app_conf "python3 $BINDS threads 127.0.0.1 $own"
 	launch_master
-	retry_until 20 log_has "brood-bind: listen\(\) on port $own: no listen of the configuration"
+	retry_until 20 logged "brood-bind: listen\(\) on port $own: no listen of the configuration"
 }
 
 @test "who binds without take = bind is told what to write" {
 	app_conf "python3 $BINDS threads 0.0.0.0 $PORT"
 	sed -i '/^take/d; s/^workers = .*/workers = 1/' "$CONF"
 	launch_master
-	retry_until 30 log_has 'web: the program binds its address itself.*write take = bind'
+	retry_until 30 logged 'web: the program binds its address itself.*write take = bind'
 }
 
 @test "programs that bind nothing do not notice" {

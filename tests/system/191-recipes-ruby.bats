@@ -12,7 +12,7 @@ setup() {
 @test "puma: serves, is reloaded and killed, and no request fails" {
 	need puma
 	server_life puma 2 5
-	run ! log_has 'killed by SIGTERM'
+	run ! logged 'killed by SIGTERM'
 }
 
 @test "unicorn: serves, is reloaded and killed, and no request fails" {
