@@ -315,7 +315,7 @@ END
 
 ends_by() {
 	ended "$MASTER" || kill "-$1" "$MASTER"
-	log_has 'exit code'
+	logged 'exit code'
 }
 
 @test "drain_delay: a stopping worker goes on serving for that time; QUIT does without" {
