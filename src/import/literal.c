@@ -247,7 +247,8 @@ number(struct reader *r)
 		r->at = begin;
 		return fail(r, "no number");
 	}
-	if (d == floor(d) && fabs(d) < 1e15)
+	/* Not floor(), which is in a library of its own. */
+	if (fabs(d) < 1e15 && d == (double)(json_int_t)d)
 		return json_integer((json_int_t)d);
 	return json_real(d);
 }
