@@ -47,6 +47,18 @@ mem_strdup(const char *s)
 	return should_fail() ? NULL : strdup(s);
 }
 
+char *
+mem_strndup(const char *s, size_t n)
+{
+	char *copy = mem_alloc(n + 1);
+
+	if (copy) {
+		memcpy(copy, s, n);
+		copy[n] = '\0';
+	}
+	return copy;
+}
+
 void
 mem_free(void *p)
 {

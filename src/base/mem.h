@@ -11,6 +11,8 @@ void *mem_alloc(size_t size);
 void *mem_calloc(size_t n, size_t size);
 void *mem_realloc(void *p, size_t size);
 char *mem_strdup(const char *s);
+/* n bytes of s, whatever they are, and a NUL. */
+char *mem_strndup(const char *s, size_t n);
 void mem_free(void *p);
 
 /* Tests only: the n-th call from now on (1 = the next) fails, and `times` calls from there on;

@@ -13,18 +13,6 @@ words_is_blank(char c)
 	return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\v' || c == '\f';
 }
 
-static char *
-copy_n(const char *text, size_t len)
-{
-	char *copy = mem_alloc(len + 1);
-
-	if (copy) {
-		memcpy(copy, text, len);
-		copy[len] = '\0';
-	}
-	return copy;
-}
-
 void
 words_free(struct words *w)
 {
@@ -53,7 +41,7 @@ insert(struct words *w, size_t at, char *word)
 void
 words_add_n(struct words *w, const char *word, size_t len)
 {
-	insert(w, w->len, copy_n(word, len));
+	insert(w, w->len, mem_strndup(word, len));
 }
 
 void
@@ -65,7 +53,7 @@ words_add(struct words *w, const char *word)
 void
 words_insert(struct words *w, size_t at, const char *word)
 {
-	insert(w, at < w->len ? at : w->len, copy_n(word, strlen(word)));
+	insert(w, at < w->len ? at : w->len, mem_strndup(word, strlen(word)));
 }
 
 void
@@ -74,4 +62,45 @@ words_add_from(struct words *w, const struct words *from, size_t i)
 	w->failed |= from->failed;
 	for (; i < from->len; i++)
 		words_add(w, from->items[i]);
+}
+
+/* --- one word ---------------------------------------------------------------------------------- */
+
+bool
+word_is(const char *word, const char *const *list)
+{
+	while (*list && strcmp(word, *list) != 0)
+		list++;
+	return *list;
+}
+
+bool
+word_begins(const char *word, const char *with)
+{
+	return strncmp(word, with, strlen(with)) == 0;
+}
+
+bool
+word_ends(const char *word, const char *with)
+{
+	size_t n = strlen(word), m = strlen(with);
+
+	return n >= m && strcmp(word + n - m, with) == 0;
+}
+
+bool
+word_is_text(const char *word)
+{
+	for (; *word; word++)
+		if (((unsigned char)*word < 0x20 && !strchr("\t\r\n", *word)) || *word == 0x7F)
+			return false;
+	return true;
+}
+
+const char *
+path_base(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
 }

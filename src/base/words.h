@@ -25,4 +25,13 @@ void words_add_from(struct words *w, const struct words *from, size_t i);
 /* What stands between words. */
 bool words_is_blank(char c);
 
+/* Whether word is in list, which ends with NULL. */
+bool word_is(const char *word, const char *const *list);
+bool word_begins(const char *word, const char *with);
+bool word_ends(const char *word, const char *with);
+/* Without controls, for which who writes words into a file may have a use of his own. */
+bool word_is_text(const char *word);
+/* Behind its last slash. */
+const char *path_base(const char *path);
+
 #endif

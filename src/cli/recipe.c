@@ -16,6 +16,7 @@
 #include "base/fd.h"
 #include "base/quote.h"
 #include "base/units.h"
+#include "base/words.h"
 #include "cli/verb.h"
 #include "ipc/foreign.h"
 #include "launcher/nodewords.h"
@@ -298,10 +299,9 @@ recipe_add(struct str *out, const struct recipe *r, struct failure *f)
 void
 recipe_name_from_command(const char *command, char *buf, size_t size)
 {
-	const char *slash = strrchr(command, '/');
 	size_t len = 0;
 
-	for (const char *p = slash ? slash + 1 : command; *p && len + 1 < size && len < 48; p++) {
+	for (const char *p = path_base(command); *p && len + 1 < size && len < 48; p++) {
 		char c[2] = {*p, '\0'};
 		/* One character at a time: "." alone is not a valid name. */
 		bool ok = *p == '.' || name_is_valid(c);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/units.h"
+#include "base/words.h"
 #include "conf/internal.h"
 
 /* Where a key was set, or its section where it was not. */
@@ -44,7 +45,7 @@ may_ask_itself(const struct conf_app *app)
 	if (app->take != TAKE_AUTO || app->compat == COMPAT_EINHORN ||
 	    app->compat == COMPAT_SERVER_STARTER)
 		return app->take == TAKE_NODE;
-	name = strrchr(name, '/') ? strrchr(name, '/') + 1 : name;
+	name = path_base(name);
 	len = strlen(name);
 	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
 		size_t n = strlen(ends[i]);

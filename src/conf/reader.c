@@ -88,18 +88,6 @@ check_bytes(struct load *l, const struct line *line)
 	return true;
 }
 
-static char *
-copy_bytes(const char *text, size_t len)
-{
-	char *copy = mem_alloc(len + 1);
-
-	if (copy) {
-		memcpy(copy, text, len);
-		copy[len] = '\0';
-	}
-	return copy;
-}
-
 static enum section_kind
 classify(const char *name)
 {
@@ -187,7 +175,7 @@ note_section(struct load *l, const struct place *at, const char *name, size_t le
 		return -ENOMEM;
 	s = &raw->sections[raw->sections_len];
 	memset(s, 0, sizeof(*s));
-	s->text = copy_bytes(name, len);
+	s->text = mem_strndup(name, len);
 	if (!s->text)
 		return -ENOMEM;
 	s->at = *at;
@@ -252,8 +240,8 @@ note_entry(
 	e->section = SECTION_TOP;
 	e->at = e->value_at = line->at;
 	e->value_at.col = (unsigned)value_at + 1;
-	e->key = copy_bytes(line->text, key_len);
-	e->value = copy_bytes(line->text + value_at, value_len);
+	e->key = mem_strndup(line->text, key_len);
+	e->value = mem_strndup(line->text + value_at, value_len);
 	if (!e->key || !e->value) {
 		mem_free(e->key);
 		mem_free(e->value);

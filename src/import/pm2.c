@@ -11,6 +11,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/words.h"
 
 static void
 note_rest(struct pm2 *p)
@@ -59,8 +60,7 @@ add_user(struct pm2 *p)
 static char *
 default_name(const char *script)
 {
-	const char *slash = strrchr(script, '/');
-	char *name = mem_strdup(slash ? slash + 1 : script), *dot;
+	char *name = mem_strdup(path_base(script)), *dot;
 
 	dot = name ? strrchr(name, '.') : NULL;
 	if (dot && dot > name)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/words.h"
 #include "import/pm2.h"
 #include "import/words.h"
 #include "launcher/follow.h"
@@ -35,7 +36,7 @@ guess_interpreter(const struct pm2 *p, const char *script)
 	} known[] = {{".sh", "bash"}, {".py", "python"}, {".rb", "ruby"}, {".php", "php"},
 	    {".pl", "perl"}, {".js", "node"}, {".coffee", "coffee"}, {".ls", "lsc"}, {".ts", "bun"},
 	    {".tsx", "bun"}};
-	const char *slash = strrchr(script, '/'), *name = slash ? slash + 1 : script;
+	const char *name = path_base(script);
 	const char *dot = strrchr(name, '.');
 	enum path_kind kind = script_kind(p, script);
 
@@ -48,7 +49,7 @@ guess_interpreter(const struct pm2 *p, const char *script)
 			return "python3";
 		return known[i].interpreter;
 	}
-	if (kind == PATH_NONE && !slash) {
+	if (kind == PATH_NONE && name == script) {
 		kind = import_in_path(p->im, script);
 		if (kind == PATH_NONE && !dot)
 			NOTE(p, "script", "if it is a script, put its interpreter in front of it",

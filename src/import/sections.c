@@ -30,18 +30,6 @@ is_blank(char c)
 	return c == ' ' || c == '\t' || c == '\r' || c == '\v' || c == '\f';
 }
 
-static char *
-copy_n(const char *text, size_t len)
-{
-	char *copy = mem_alloc(len + 1);
-
-	if (copy) {
-		memcpy(copy, text, len);
-		copy[len] = '\0';
-	}
-	return copy;
-}
-
 struct ini_section *
 ini_find(const struct ini *ini, const char *name)
 {
@@ -90,7 +78,7 @@ new_section(struct reader *r, const char *name, size_t len)
 
 	if (!s)
 		return NULL;
-	s->name = copy_n(name, len);
+	s->name = mem_strndup(name, len);
 	s->file = mem_strdup(r->file);
 	s->here = mem_strdup(r->here);
 	s->line = r->line;
@@ -113,7 +101,7 @@ take_section(struct reader *r, const char *text, size_t len)
 	char *name;
 
 	r->option = NULL;
-	name = copy_n(text + 1, (size_t)(close - text - 1));
+	name = mem_strndup(text + 1, (size_t)(close - text - 1));
 	if (!name)
 		return -ENOMEM;
 	r->section = ini_find(r->ini, name);
@@ -132,7 +120,7 @@ static struct ini_option *
 set_option(struct reader *r, const char *key, size_t len)
 {
 	struct ini_section *s = r->section;
-	char *name = copy_n(key, len);
+	char *name = mem_strndup(key, len);
 	struct ini_option *o, *grown;
 
 	for (char *c = name; c && *c; c++)

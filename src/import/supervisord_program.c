@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "base/units.h"
+#include "base/words.h"
 #include "import/supervisord.h"
 #include "import/words.h"
 
@@ -258,15 +259,6 @@ add_limit(struct sup *s)
 	s->section = own;
 }
 
-static bool
-is_one_of(const char *word, const char *const *list)
-{
-	for (; *list; list++)
-		if (strcmp(word, *list) == 0)
-			return true;
-	return false;
-}
-
 static void
 note_key(struct sup *s, const char *key)
 {
@@ -281,13 +273,13 @@ note_key(struct sup *s, const char *key)
 	    "stdout_events_enabled", "stderr_events_enabled", NULL};
 	static const char *const syslogs[] = {"stdout_syslog", "stderr_syslog", NULL};
 
-	if (is_one_of(key, read))
+	if (word_is(key, read))
 		return;
-	if (is_one_of(key, events)) {
+	if (word_is(key, events)) {
 		if (sup_get_bool(s, key, sup_is_positive(s, key)))
 			NOTE(s, key, "`brood logs -f` and `brood events -f` tell what happens",
 			    "there are no event listeners");
-	} else if (is_one_of(key, syslogs)) {
+	} else if (word_is(key, syslogs)) {
 		if (sup_get_bool(s, key, false))
 			NOTE(s, key, "leave log = inherit under systemd, whose journal has it",
 			    "brood does not write to syslog");

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "base/words.h"
-#include "launcher/trail.h"
 
 bool
 nodewords_is_node(const char *name)

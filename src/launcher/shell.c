@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "base/words.h"
 
 struct scan {
 	const char *text, *at;
@@ -167,15 +168,6 @@ assigned_name(const char *word)
 	return word[n] == '=' ? n : 0;
 }
 
-static bool
-is_one_of(const char *word, const char *const *list)
-{
-	for (; *list; list++)
-		if (strcmp(word, *list) == 0)
-			return true;
-	return false;
-}
-
 /* What makes more than a list of simple commands, and what a shell does itself. */
 static const char *const compounds[] = {"if", "for", "while", "until", "case", "{", "!", "function",
     "time", "[[", "then", "do", "else", "fi", "done", "esac", "}", NULL};
@@ -254,10 +246,10 @@ take_word(struct scan *s, struct shell_line *l)
 	}
 	if (name)
 		return;
-	if (is_first && is_one_of(word, compounds)) {
+	if (is_first && word_is(word, compounds)) {
 		need(s, "a compound command");
 		s->compound = true;
-	} else if (is_first && is_one_of(word, builtins))
+	} else if (is_first && word_is(word, builtins))
 		need(s, "a command of the shell itself");
 	s->at_start = false;
 	words_add_n(&l->words, word, s->word.len);
@@ -305,8 +297,8 @@ make_script(struct scan *s, struct shell_line *l)
 	if (command > end)
 		command = end;
 	l->is_exec = !s->piped && !s->compound && !s->background && s->word.len > 0 &&
-	             !is_one_of(str_text(&s->word), builtins) &&
-	             !is_one_of(str_text(&s->word), compounds);
+	             !word_is(str_text(&s->word), builtins) &&
+	             !word_is(str_text(&s->word), compounds);
 	exec = l->is_exec && strcmp(str_text(&s->word), "exec") != 0;
 	str_add_n(&script, s->text, (size_t)(command - s->text));
 	str_add(&script, exec ? "exec " : "");

@@ -8,45 +8,6 @@
 
 #include "launcher/shell.h"
 
-bool
-word_is(const char *word, const char *const *list)
-{
-	while (*list && strcmp(word, *list) != 0)
-		list++;
-	return *list;
-}
-
-bool
-word_begins(const char *word, const char *with)
-{
-	return strncmp(word, with, strlen(with)) == 0;
-}
-
-bool
-word_ends(const char *word, const char *with)
-{
-	size_t n = strlen(word), m = strlen(with);
-
-	return n >= m && strcmp(word + n - m, with) == 0;
-}
-
-bool
-word_is_text(const char *word)
-{
-	for (; *word; word++)
-		if (((unsigned char)*word < 0x20 && !strchr("\t\r\n", *word)) || *word == 0x7F)
-			return false;
-	return true;
-}
-
-const char *
-path_base(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash ? slash + 1 : path;
-}
-
 void
 trail_done(struct trail *t)
 {

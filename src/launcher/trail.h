@@ -45,12 +45,4 @@ enum step trail_lose(struct trail *t, const char *why);
  * a shell would do more than cut it; why is set. */
 bool trail_add_line(struct trail *t, struct words *w, const char *text);
 
-/* Whether word is in list, which ends with NULL. */
-bool word_is(const char *word, const char *const *list);
-bool word_begins(const char *word, const char *with);
-bool word_ends(const char *word, const char *with);
-/* Without controls, for which who writes words into a file may have a use of his own. */
-bool word_is_text(const char *word);
-const char *path_base(const char *path);
-
 #endif

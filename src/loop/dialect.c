@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "base/words.h"
 #include "loop/launch.h"
 #include "loop/prepared.h"
 
@@ -197,15 +198,6 @@ set_server_starter(const struct dialect *d, struct environment *ret)
 
 /* --- PM2 ----------------------------------------------------------------------------------- */
 
-static bool
-is_in(const char *word, const char *const *words)
-{
-	for (; *words; words++)
-		if (strcmp(word, *words) == 0)
-			return true;
-	return false;
-}
-
 /* What PM2 calls the script: of a command that names an interpreter its first argument that is no
  * option, else the program. */
 static const char *
@@ -215,14 +207,13 @@ script_of(const struct dialect *d)
 	    "ruby", "perl", "php", "bash", "sh", NULL};
 	static const char *const with_value[] = {"-r", "--require", "--import", "--loader",
 	    "--experimental-loader", "-C", "--conditions", "--title", "--env-file", NULL};
-	const char *name = strrchr(d->argv[0], '/');
 
-	if (!is_in(name ? name + 1 : d->argv[0], interpreters))
+	if (!word_is(path_base(d->argv[0]), interpreters))
 		return d->launch->program;
 	for (char *const *word = d->argv + 1; *word; word++) {
 		if ((*word)[0] != '-')
 			return *word;
-		if (is_in(*word, with_value) && word[1])
+		if (word_is(*word, with_value) && word[1])
 			word++;
 	}
 	return d->launch->program;

@@ -20,6 +20,7 @@
 #include "base/mem.h"
 #include "base/quote.h"
 #include "base/str.h"
+#include "base/words.h"
 #include "core/cluster.h"
 #include "launcher/filesystem.h"
 #include "launcher/follow.h"
@@ -190,14 +191,13 @@ find_program(struct launch *la, bool run_as_root, struct err *e)
 static int
 refuse_launcher(const struct launch *la, const char *line, struct err *e)
 {
-	const char *name = strrchr(la->argv[0], '/');
+	const char *name = path_base(la->argv[0]);
 	struct str command = {0};
 
 	for (size_t i = 0; la->argv[i]; i++) {
 		str_add(&command, i > 0 ? " " : "");
 		quote_add_word(&command, la->argv[i]);
 	}
-	name = name ? name + 1 : la->argv[0];
 	err_set(e, -EINVAL,
 	    "command = %s: %s is a Node program itself and would take the worker's place in the "
 	    "cluster; write%s%s",

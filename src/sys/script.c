@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/words.h"
 
 static int
 read_line(const char *path, char line[SCRIPT_LINE_MAX])
@@ -31,14 +32,6 @@ read_line(const char *path, char line[SCRIPT_LINE_MAX])
 	line[n > 0 ? n : 0] = '\0';
 	line[strcspn(line, "\r\n")] = '\0';
 	return n < 0 ? (int)n : 0;
-}
-
-static const char *
-base_name(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash ? slash + 1 : path;
 }
 
 /* The next word of *at, which is cut off behind it; false: there is none. */
@@ -86,7 +79,7 @@ script_read(const char *path, struct script *ret)
 		return r;
 	if (strncmp(line, "#!", 2) != 0 || !next_word(&at, &word))
 		return 0;
-	if (strcmp(base_name(word), "env") == 0 && !skip_env(&at, &word))
+	if (strcmp(path_base(word), "env") == 0 && !skip_env(&at, &word))
 		return 0;
 	(void)snprintf(ret->interpreter, sizeof(ret->interpreter), "%s", word);
 	at += strspn(at, " \t");
