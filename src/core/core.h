@@ -32,7 +32,8 @@ struct core;
 #define CORE_CRASH_FORGET_MS    10000 /* ready for so long: crashes are forgotten */
 #define CORE_LATE_MS            2000 /* a deadline missed by this much: we were stopped (M4) */
 #define CORE_HOLD_OFF_MS        500 /* nobody starts for so long: clients shall try again */
-#define CORE_ALL_STALLED_MS     64 /* where all are slow, a queue stands still for at most this */
+#define CORE_ALL_STALLED_MS     64 /* where all are slow, a queue stands still for at most this,
+				   or twice stall_after */
 #define CORE_ALL_STALLED_FORGET_MS 1000 /* then that time is halved */
 #define CORE_STALL_TELL_MS      10000 /* a slot that stalls often is told of once in so long */
 #define CORE_STALL_LONG_MS      1000 /* one that lasts so long is told of in any case */

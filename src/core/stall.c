@@ -197,17 +197,21 @@ still_us(const struct worker *w)
 	return w->queue_since_us != 0 ? w->app->core->now_us - w->queue_since_us : 0;
 }
 
-/* So slow are all at this time. Who stood still for longer is stalled none the less: else, where all are
- * slow now and then, one that hangs would be forgiven for ever, and no watchdog would come to its end. */
+/* So slow are all at this time. Who stood still for longer is stalled none the less: else, where all
+ * are slow now and then, one that hangs would be forgiven for ever, and no watchdog would come to its
+ * end. */
 static void
 allow_more(struct worker *last)
 {
 	struct app *a = last->app;
+	uint64_t most_us = 2 * last->generation->conf->stall_after_ms * 1000;
 	uint64_t us = still_limit_us(last), still = still_us(last);
 
+	if (most_us < CORE_ALL_STALLED_MS * 1000)
+		most_us = CORE_ALL_STALLED_MS * 1000;
 	us = 2 * (us > still ? us : still);
-	if (us > CORE_ALL_STALLED_MS * 1000)
-		us = CORE_ALL_STALLED_MS * 1000;
+	if (us > most_us)
+		us = most_us;
 	a->still_limit_us = us;
 	a->still_limit_due_us = a->core->now_us + CORE_ALL_STALLED_FORGET_MS * 1000;
 	for (unsigned i = 0; i < a->slots_len; i++) {

@@ -359,6 +359,23 @@ START_TEST(r7_where_all_are_slow_it_takes_longer_to_be_stalled)
 }
 END_TEST
 
+START_TEST(r7_a_long_stall_after_is_doubled_too)
+{
+	conf.stall_after_ms = 200;
+	app_is_up(2);
+	for (unsigned i = 0; i < 10; i++)
+		look((unsigned[]){3, 0}, 2);
+	for (unsigned i = 10; i < 300; i++) {
+		look((unsigned[]){3, 3}, 2);
+		if (i == 205)
+			ck_assert_str_eq(table(), "1.0");
+	}
+	/* The second is as slow: both serve. */
+	ck_assert_str_eq(table(), "0.0 1.0");
+	ck_assert_uint_eq(core->apps->still_limit_us, 400 * MS);
+}
+END_TEST
+
 START_TEST(r9_stranded_connection_is_kicked_to_one_neighbour_after_the_other)
 {
 	worker_id first;
@@ -742,6 +759,7 @@ add_tests(TCase *t)
 	tcase_add_test(t, queue_that_gets_shorter_is_not_stalled);
 	tcase_add_test(t, r7_all_look_stalled_so_none_is);
 	tcase_add_test(t, r7_a_stall_that_lasts_is_not_forgiven);
+	tcase_add_test(t, r7_a_long_stall_after_is_doubled_too);
 	tcase_add_test(t, r7_where_all_are_slow_it_takes_longer_to_be_stalled);
 	tcase_add_test(t, r9_stranded_connection_is_kicked_to_one_neighbour_after_the_other);
 	tcase_add_test(t, sticky_stranded_connections_are_their_own_slots);
