@@ -324,16 +324,21 @@ fail_start(struct worker *w, enum cause cause, const char *reason)
 	generation_unref(s->app->core, d.generation);
 }
 
-/* Another worker of the app has shown meanwhile that it will say so: then it has the whole time for it. */
+/* That it is ready, as far as anybody can know. */
+static bool
+will_say_so(const struct worker *w)
+{
+	return will_acknowledge(w) || (w->generation->node && will_listen(w));
+}
+
+/* Another worker of the app has shown meanwhile that it will: then it has the whole time for it. */
 static bool
 has_time_to_say_so(struct worker *w)
 {
 	struct core *c = w->app->core;
 	uint64_t due_us = w->spawned_us + w->generation->conf->ready_timeout_ms * 1000;
 
-	if (!will_acknowledge(w) && !(w->generation->node && will_listen(w)))
-		return false;
-	if (c->now_us >= due_us)
+	if (!will_say_so(w) || c->now_us >= due_us)
 		return false;
 	timer_arm(&c->timers, &w->timer, due_us);
 	return true;
@@ -355,8 +360,7 @@ on_start_deadline(struct worker *w)
 	case READY_AUTO:
 		if (has_time_to_say_so(w))
 			return;
-		if (w->probing || w->generation->ring || timer_is_armed(&w->check) ||
-		    will_acknowledge(w) || (w->generation->node && will_listen(w)))
+		if (w->probing || w->generation->ring || timer_is_armed(&w->check) || will_say_so(w))
 			break;
 		note_worker(w, NOTE_READY_ASSUMED, false,
 		    "said nothing and is alive after %d ms: taken for ready",
