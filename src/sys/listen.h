@@ -32,8 +32,9 @@ struct listen_spec {
  * port is free; count > 1 (TCP only) as a SO_REUSEPORT group, in index order, after a probe bind
  * without SO_REUSEPORT, because a second group of the same user would be joined silently (N1).
  * -ENOTSUP: steered, and no program may be attached here.
- * SO_REUSEADDR is set (N2), and TCP_NODELAY, which accepted connections inherit. UNIX: private umask, stale file of ours removed after a connect
- * test, a live owner or a foreign file refused (N6, X1).
+ * SO_REUSEADDR is set (N2), and TCP_NODELAY, which accepted connections inherit. UNIX: private
+ * umask, stale file of ours removed after a connect test, a live owner or a foreign file refused
+ * (N6, X1).
  * fds[0..count) are filled on success. Otherwise a negative errno, nothing left open, and e says
  * what to do ("127.0.0.1:80: Permission denied: ports below 1024 need CAP_NET_BIND_SERVICE"). */
 int listen_open(const struct listen_spec *spec, unsigned count, int *fds, uint16_t *ret_port,
